@@ -48,6 +48,14 @@ pub(crate) struct Export {
     known: Known,
     /// The kept reports as they came, in the order of `kept`.
     reports: Vec<String>,
+    /// What is kept of mail logs with lines that were not understood, and that name it.
+    unread_logs: Vec<UnreadLog>,
+}
+
+#[derive(Serialize)]
+struct UnreadLog {
+    log: String,
+    kept: String,
 }
 
 #[derive(Serialize)]
@@ -121,12 +129,15 @@ impl Known {
     /// The same with all deliveries and the text of each kept report, for whom it is about.
     pub(crate) fn whole(key: &str, store: &Store, config: &Config) -> Result<Export> {
         let mut known = Known::about(key, store, config)?;
+        let mut unread_logs = Vec::new();
         if let Some(index) = Index::to_read(&config.index_path())? {
             known.deliveries = index.deliveries_of_address(key)?;
+            let named = index.healths_naming(&NamedAddress::or_text(key))?.into_iter();
+            unread_logs.extend(named.map(|(log, kept)| UnreadLog { log, kept }));
         }
         let text = |one: &Kept| Ok(String::from_utf8_lossy(&archive::read(one, config)?).into_owned());
         let reports = known.kept.iter().map(text).collect::<Result<_>>()?;
-        Ok(Export { known, reports })
+        Ok(Export { known, reports, unread_logs })
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
@@ -162,10 +173,13 @@ fn log_about(
 
 /// What is kept about the key; complaints that match nobody are known by the line of their message.
 fn kept_about(key: &str, is_address: bool, log: &[TrailRow], config: &Config) -> Vec<Kept> {
+    let messages = || log.iter().filter_map(|row| row.event.as_ref()?.message());
+    if messages().any(|message| message == key) {
+        return archive::of_messages(config, std::iter::once(key));
+    }
     let mut kept = archive::about(config, key);
     if !is_address {
-        let messages = log.iter().filter_map(|row| row.event.as_ref()?.message());
-        kept.extend(archive::unmatched_of(config, messages));
+        kept.extend(archive::unmatched_of(config, messages()));
         kept.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
     }
     kept

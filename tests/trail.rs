@@ -312,6 +312,58 @@ fn a_log_that_is_followed_shows_each_new_line_once_until_a_signal() {
     assert_eq!(shown().lines().count(), 5, "{}", shown());
 }
 
+/// What a command prints on a terminal.
+fn on_terminal(sandbox: &Sandbox, command: &str, columns: usize) -> String {
+    let inner = sandbox.command(&[command]);
+    let words: Vec<String> = std::iter::once(inner.get_program())
+        .chain(inner.get_args())
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let line = format!("stty cols {columns}; {}", words.join(" "));
+    let ran = Command::new("script").args(["-qec", &line, "/dev/null"]).output().unwrap();
+    String::from_utf8_lossy(&ran.stdout).replace('\r', "")
+}
+
+#[test]
+fn a_terminal_of_any_width_shows_the_reason_the_parked_step_and_its_retry() {
+    if Command::new("script").arg("--version").output().is_err() {
+        return eprintln!("skipped: script(1) makes the terminal");
+    }
+    let application = Application::at(0);
+    application.answer(422);
+    let sandbox = crate::bounces::sandbox(application.port, "");
+    crate::bounces::hard(&sandbox, "a-long-address-of-somebody@there.example");
+    let owed = sandbox.run(&["outbox", "--json"], b"").stdout;
+    let owed: serde_json::Value = serde_json::from_str(owed.lines().next().unwrap()).unwrap();
+    let retry = format!("to retry: carom outbox retry {}", owed["id"].as_str().unwrap());
+    for columns in [80, 100, 120, 160, 200, 240] {
+        let shown = on_terminal(&sandbox, "log", columns);
+        let row: String = shown.lines().collect::<Vec<_>>().join(" ");
+        let row = row.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(row.contains("notify parked: bounce.hard a-long-address"), "{columns}: {shown}");
+        assert!(row.contains("answered 422"), "{columns}: {shown}");
+        assert!(shown.lines().any(|line| line.trim() == retry), "{columns}: {shown}");
+        let is_retry = |line: &str| line.contains("to retry: ");
+        assert!(shown.lines().all(|line| line.chars().count() <= columns || is_retry(line)), "{shown}");
+    }
+}
+
+#[test]
+fn a_key_is_found_as_it_is_pasted_and_an_empty_one_is_an_error() {
+    let sandbox = Sandbox::new();
+    let to = "ann@accept.sink.example";
+    pipe(&sandbox, to, "4Qp1", &plain(to)).silent();
+    for typed in [" ann@accept.sink.example ", "<ann@accept.sink.example>", "mailto:ann@accept.sink.example"]
+    {
+        assert!(find(&sandbox, typed).contains("4Qp1"), "{typed}");
+        assert_eq!(log(&sandbox, &["--recipient", typed]).len(), 1, "{typed}");
+    }
+    for empty in ["", " ", "<>"] {
+        let ran = sandbox.run(&["find", empty], b"");
+        assert!(ran.code != 0 && ran.stderr.contains("give an address"), "{ran:?}");
+    }
+}
+
 /// A terminal of 80 columns.
 #[test]
 fn rows_are_fitted_to_a_terminal_and_whole_elsewhere() {
@@ -323,17 +375,12 @@ fn rows_are_fitted_to_a_terminal_and_whole_elsewhere() {
     for command in ["log", "outbox"] {
         let whole = sandbox.run(&[command], b"").stdout;
         assert!(whole.lines().any(|line| line.chars().count() > 150), "{whole}");
-        let inner = sandbox.command(&[command]);
-        let words: Vec<String> = std::iter::once(inner.get_program())
-            .chain(inner.get_args())
-            .map(|word| word.to_string_lossy().into_owned())
-            .collect();
-        let line = format!("stty cols 80; {}", words.join(" "));
-        let ran = Command::new("script").args(["-qec", &line, "/dev/null"]).output().unwrap();
-        let shown = String::from_utf8_lossy(&ran.stdout).replace('\r', "");
+        let shown = on_terminal(&sandbox, command, 80);
         let header = if command == "log" { "STATUS" } else { "NEXT TRY" };
         assert!(shown.contains(header), "{shown}");
-        let is_id = |line: &str| line.trim().split('/').next().unwrap_or_default().len() >= 32;
+        let is_id = |line: &str| {
+            line.contains("to retry: ") || line.trim().split('/').next().unwrap_or_default().len() >= 32
+        };
         assert!(shown.lines().all(|line| line.chars().count() <= 80 || is_id(line)), "{shown}");
     }
 }

@@ -8,6 +8,7 @@ use super::deliveries::{self, Times};
 use super::outbox;
 use super::suppression_line::shown;
 use super::terminal::{self, Terminal, print};
+use super::typed_key::key;
 use crate::archive;
 use crate::clock;
 use crate::config::Config;
@@ -15,7 +16,7 @@ use crate::error::{Context, Error, Exit, Result};
 use crate::find::Known;
 use crate::message_log::{StepNow, TrailRow};
 use crate::plan::Unproven;
-use crate::text::{one_line, steers};
+use crate::text::{counted, one_line, steers};
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -26,6 +27,7 @@ use std::fmt::Write as _;
     carom find ann@example.com --mail 2       the second newest report about her")]
 pub(crate) struct FindArgs {
     /// The address, Message-ID or queue id
+    #[arg(value_parser = key)]
     key: String,
     /// Print a report kept about the address: the newest, or the Nth newest
     #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "1")]
@@ -37,7 +39,7 @@ pub(crate) struct FindArgs {
 }
 
 pub(crate) fn run(arguments: &FindArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let key = arguments.key.trim_start_matches('<').trim_end_matches('>');
+    let key = arguments.key.as_str();
     if let Some(number) = arguments.mail {
         return mail(key, number, config);
     }
@@ -109,7 +111,7 @@ fn message(row: &TrailRow) -> String {
 fn mail(address: &str, number: usize, config: &Config) -> Result<Exit> {
     let kept = Known::about(address, &folded_store(config)?, config)?.kept;
     let Some(one) = number.checked_sub(1).and_then(|place| kept.get(place)) else {
-        return Err(Error::new(format_args!("{address}: {} reports are kept", kept.len())).remedy(
+        return Err(Error::new(format_args!("{address}: there are {}", counted(kept.len() as u64, "kept report"))).remedy(
             "list them with `carom find KEY`; to keep reports that count, set keep = true in [policy.bounce.settings]",
         ));
     };

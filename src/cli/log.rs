@@ -3,12 +3,14 @@
 //! Not here: the log and its rows (`message_log`). Invariant: where no terminal is, nothing is cut.
 
 use super::terminal::{self, Output, Terminal, fitted, note};
+use super::typed_key::key;
 use crate::clock::typed_time::time;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};
 use crate::mailbox_syntax::with_needed_quotes;
 use crate::message_log::{Following, MessageLog, TrailFilter, TrailRow, trail};
+use crate::stats::render::wording::wrap;
 use crate::store::{Store, read_only};
 use crate::text::one_line;
 use clap::Args;
@@ -55,7 +57,7 @@ pub(crate) struct LogArgs {
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,
     /// Only messages to this address, before or after aliases
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = key)]
     recipient: Option<String>,
     /// Only messages of this status now (repeat the option, or separate by commas): accepted,
     /// refused, deferred, kept, forwarded, policy-failed; or with a step that is pending, parked or
@@ -135,13 +137,16 @@ fn shown(row: &TrailRow, terminal: Terminal, table: Option<&Table>) -> String {
     line + "\n"
 }
 
-/// Columns for a terminal: time, status, recipient, queue id, and as much of the rest as fits.
+/// Columns for a terminal: time, status, recipient, queue id, and as much of the rest as fits. What
+/// an operator needs is never cut.
 struct Table {
     width: usize,
     recipient: usize,
     queue_id: usize,
 }
 
+/// Before the lines below a row.
+const INDENT: &str = "    ";
 /// Columns of the time to the second, and of the longest status.
 const TIME: usize = 19;
 const STATUS: usize = 10;
@@ -159,12 +164,37 @@ impl Table {
         self.line(["TIME (UTC)", "STATUS", "RECIPIENT", "QUEUE ID", "WHAT HAPPENED"]) + "\n"
     }
 
+    /// The row, and below it whatever an operator may have to know and has no room there: the
+    /// reason, each step that has not succeeded, and the command that tries it again.
     fn row(&self, row: &TrailRow) -> String {
         let Some(event) = &row.event else { return fitted(&row.text(), self.width) };
         let time = event.time.get(..TIME).unwrap_or(&event.time).replace('T', " ");
-        let story = row.story();
-        let rest = story.strip_prefix(row.status()).unwrap_or(&story).trim_start();
-        self.line([&time, row.status(), &recipient(row), row.queue_id(), rest])
+        let (headline, details) = (row.headline(), row.details());
+        let reason = headline.strip_prefix(row.status()).unwrap_or(&headline).trim_start();
+        let room = self.width.saturating_sub(self.columns());
+        let has_room = reason.chars().count() <= room;
+        let inline = if has_room { [reason, &details].join("  ") } else { String::new() };
+        let first = self.line([&time, row.status(), &recipient(row), row.queue_id(), inline.trim_start()]);
+        let mut lines = vec![first];
+        if !has_room {
+            lines.extend(self.below(reason));
+        }
+        for step in row.steps.iter().filter(|step| step.is_open()) {
+            lines.extend(self.below(&one_line(&step.brief())));
+            lines.extend(step.retry.as_ref().map(|retry| format!("{INDENT}to retry: {retry}")));
+        }
+        lines.join("\n")
+    }
+
+    /// Lines below a row.
+    fn below(&self, text: &str) -> Vec<String> {
+        let lines = wrap(text, self.width.saturating_sub(INDENT.len()));
+        lines.into_iter().map(|line| format!("{INDENT}{line}")).collect()
+    }
+
+    /// The columns before what happened.
+    fn columns(&self) -> usize {
+        TIME + STATUS + self.recipient + self.queue_id + 4 * 2
     }
 
     fn line(&self, [time, status, recipient, queue_id, rest]: [&str; 5]) -> String {

@@ -11,6 +11,7 @@ mod named_file;
 mod renewal;
 mod terminal;
 mod typed;
+mod typed_key;
 
 mod access;
 mod alerts;

@@ -4,6 +4,8 @@
 //! line that a crash or a full disk has cut off is shown as such, and no other line is missing for
 //! it.
 
+use super::logged_event::LoggedEvent;
+use super::step_now::StepNow;
 use super::trail::TrailRow;
 use crate::mailbox_syntax::with_needed_quotes;
 use crate::plan::Verdict;
@@ -71,9 +73,27 @@ impl TrailRow {
         [vec![self.outcome()], self.steps.iter().map(|step| step.text()).collect()].concat().join("  ")
     }
 
-    /// The word and the reason.
+    /// The word, what was counted, and the reason.
     pub(crate) fn outcome(&self) -> String {
         let Some(event) = &self.event else { return self.torn() };
+        let parts = [self.words(event), counted_words(event), self.reason_words(event)].concat();
+        one_line(&parts.join("  "))
+    }
+
+    /// The word and the reason, without what was counted.
+    pub(crate) fn headline(&self) -> String {
+        let Some(event) = &self.event else { return self.torn() };
+        one_line(&[self.words(event), self.reason_words(event)].concat().join("  "))
+    }
+
+    /// What was counted, and the steps that nobody has to do anything about.
+    pub(crate) fn details(&self) -> String {
+        let counted = self.event.as_ref().map(counted_words).unwrap_or_default();
+        let ended = self.steps.iter().filter(|step| !step.is_open()).map(StepNow::text);
+        one_line(&counted.into_iter().chain(ended).collect::<Vec<_>>().join("  "))
+    }
+
+    fn words(&self, event: &LoggedEvent) -> Vec<String> {
         let mut parts = vec![self.status().to_owned()];
         if event.from_log {
             parts.push("a failure in the mail log".into());
@@ -81,9 +101,7 @@ impl TrailRow {
         if event.is_policy_failure() {
             parts.push("policy-failed".into());
         }
-        let mut said = String::new();
-        if let Some(Verdict::Defer(reply) | Verdict::Reject(reply)) = &event.verdict {
-            said = format!("{} {} {}", reply.code, reply.enhanced, reply.text);
+        if let Some(said) = said(event) {
             parts[0] = format!("{} {said}", parts[0]);
         }
         if let Some((tries, first)) = self.deferred.as_ref().filter(|(tries, _)| *tries > 1) {
@@ -95,14 +113,30 @@ impl TrailRow {
         if self.copy_is_gone {
             parts.push("its copy is gone".into());
         }
-        let counted: Vec<&str> =
-            event.counted.keys().map(String::as_str).filter(|name| *name != "total_messages").collect();
-        if !counted.is_empty() {
-            parts.push(format!("counted: {}", counted.join(", ")));
-        }
-        parts.extend(event.reason.iter().filter(|reason| !said.contains(*reason)).cloned());
-        one_line(&parts.join("  "))
+        parts
     }
+
+    /// The reason, unless the reply says it.
+    fn reason_words(&self, event: &LoggedEvent) -> Vec<String> {
+        let said = said(event).unwrap_or_default();
+        event.reason.iter().filter(|reason| !said.contains(*reason)).cloned().collect()
+    }
+}
+
+/// The reply of a message that was not accepted.
+fn said(event: &LoggedEvent) -> Option<String> {
+    match &event.verdict {
+        Some(Verdict::Defer(reply) | Verdict::Reject(reply)) => {
+            Some(format!("{} {} {}", reply.code, reply.enhanced, reply.text))
+        }
+        _ => None,
+    }
+}
+
+fn counted_words(event: &LoggedEvent) -> Vec<String> {
+    let names = event.counted.keys().map(String::as_str).filter(|name| *name != "total_messages");
+    let names: Vec<&str> = names.collect();
+    if names.is_empty() { Vec::new() } else { vec![format!("counted: {}", names.join(", "))] }
 }
 
 #[cfg(test)]

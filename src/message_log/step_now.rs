@@ -77,9 +77,20 @@ impl StepNow {
         StepNow { state, ..self }
     }
 
-    /// Action, state and note.
+    /// Whether it waits for something, or has failed.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.state, "pending" | "parked" | "given up")
+    }
+
+    /// Action, state, note, and the command that makes it due again.
     pub(crate) fn text(&self) -> String {
-        let StepNow { action, state, at, due_ms, tries, note, retry, .. } = self;
+        let retry = self.retry.as_ref().map(|retry| format!("; to retry: {retry}"));
+        self.brief() + &retry.unwrap_or_default()
+    }
+
+    /// Action, state and note.
+    pub(crate) fn brief(&self) -> String {
+        let StepNow { action, state, at, due_ms, tries, note, .. } = self;
         let mut text = format!("{action} {state}");
         if let Some(at) = at {
             text.push_str(&format!(" {at}"));
@@ -93,9 +104,6 @@ impl StepNow {
         }
         if !note.is_empty() {
             text.push_str(&format!(": {note}"));
-        }
-        if let Some(retry) = retry {
-            text.push_str(&format!("; to retry: {retry}"));
         }
         text
     }
