@@ -39,7 +39,8 @@ pub(crate) struct Erasure {
     pub(crate) differences: usize,
     /// Finished messages of the store in which the address is blanked.
     pub(crate) messages: usize,
-    /// Places in the message log and in carom's own where it is blanked.
+    /// Places in the message log, in carom's own, and in lines of mail logs that were not
+    /// understood, where it is blanked.
     pub(crate) log_places: usize,
     /// Places in events that are still to be sent where it is blanked.
     pub(crate) event_places: usize,
@@ -96,7 +97,7 @@ pub(crate) fn erase(
     }
     let named = NamedAddress::of(&normal);
     let what = ToErase { address: &normal, named: &named, keeps_suppressions };
-    let found = match dry_run {
+    let found = match dry_run || !store.exists() {
         true => look(config, store, &what)?,
         false => remove(config, store, &what)?,
     };
@@ -112,7 +113,7 @@ pub(crate) fn erase(
         kept_reports,
         differences: stored.differences,
         messages: stored.messages,
-        log_places: logged.places,
+        log_places: logged.places + indexed.unread_lines,
         event_places,
         left: Left {
             pending_messages: stored.pending + forwarded,

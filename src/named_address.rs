@@ -10,7 +10,8 @@ use crate::return_path;
 use crate::webhook::encoded;
 pub(crate) use address_edges::is_of_word;
 use address_edges::{
-    domain_ends, local_part_begins, local_part_ends, quoted_part_begins, rewritten_begins, word_begins,
+    belongs, domain_ends, ends_in_list_prefix, local_part_begins, local_part_ends, quoted_part_begins,
+    rewritten_begins, tag_and_domain_follow, word_begins,
 };
 use memchr::memmem::{Finder, find};
 use std::ops::Range;
@@ -41,6 +42,8 @@ enum Kind {
     Signed,
     /// `domain=local`, as forwarders write it (SRS).
     Reversed,
+    /// `prvs=local/`, before the tag of somebody's BATV.
+    Tagged,
     /// Not an address: whole words.
     Words,
 }
@@ -59,20 +62,38 @@ impl NamedAddress {
 
     fn add_all(&mut self, address: &str) {
         self.add(address, Kind::Plain);
-        let json = serde_json::Value::from(address).to_string();
-        self.add(json.trim_matches('"'), Kind::Plain);
+        self.add(&in_json(address), Kind::Plain);
         let Some((local, domain)) = return_path::parts(address) else { return };
         let ascii = domain_to_ascii(&domain);
         for domain in [domain_to_unicode(&ascii), ascii, domain.clone()] {
-            self.add(&format!("{local}@{domain}"), Kind::Plain);
-            self.add(&format!("\"{local}\"@{domain}"), Kind::Plain);
-            self.add(&format!("\\\"{local}\\\"@{domain}"), Kind::Plain);
-            self.add(&encoded(&format!("{local}@{domain}")).to_ascii_lowercase(), Kind::Plain);
-            self.add(&format!("{local}%40{domain}"), Kind::Plain);
+            self.add_written(&local, &domain);
+            match is_plain(&local) {
+                // Nobody has to quote it, and some do.
+                true => {
+                    let whole = format!("{}@{domain}", quoted(&local));
+                    self.add(&whole, Kind::Plain);
+                    self.add(&in_json(&whole), Kind::Plain);
+                }
+                false => self.add_written(&quoted(&local), &domain),
+            }
+            self.add(&format!("{}+40{domain}", in_xtext(&local)), Kind::Plain);
+            self.add(&format!("{local}%{domain}"), Kind::Joined);
+            self.add(&format!("prvs={local}/"), Kind::Tagged);
             self.add(&format!("{local}={domain}"), Kind::Joined);
             self.add(&format!("{local}={domain}"), Kind::Signed);
             self.add(&return_path::spelled(&local, &domain), Kind::Signed);
-            self.add(&format!("{domain}={local}"), Kind::Reversed);
+        }
+    }
+
+    /// The forms that have the local part as it is written in an address.
+    fn add_written(&mut self, local: &str, domain: &str) {
+        let whole = format!("{local}@{domain}");
+        self.add(&encoded(&whole).to_ascii_lowercase(), Kind::Plain);
+        self.add(&format!("{local}%40{domain}"), Kind::Plain);
+        for (text, kind) in [(whole, Kind::Plain), (format!("{domain}={local}"), Kind::Reversed)] {
+            self.add(&text, kind);
+            self.add(&in_json(&text), kind);
+            self.add(&in_json(&in_json(&text)), kind);
         }
     }
 
@@ -136,6 +157,27 @@ impl NamedAddress {
     }
 }
 
+/// Whether a local part needs no quotes (RFC 5322, `dot-atom`).
+fn is_plain(local: &str) -> bool {
+    local.bytes().all(belongs)
+}
+
+/// A local part in quotes (RFC 5321, `Quoted-string`).
+fn quoted(local: &str) -> String {
+    format!("\"{}\"", local.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// As JSON writes it, without the quotes around it.
+fn in_json(text: &str) -> String {
+    let json = serde_json::Value::from(text).to_string();
+    json[1..json.len() - 1].to_owned()
+}
+
+/// A local part as ORCPT has it (RFC 3461, `xtext`), in lower case.
+fn in_xtext(local: &str) -> String {
+    local.replace('+', "+2b").replace('=', "+3d").replace(' ', "+20")
+}
+
 /// Overwrites an address with as many bytes.
 pub(crate) fn blank(address: &mut [u8]) {
     address.iter_mut().filter(|byte| **byte != b'@').for_each(|byte| *byte = BLANK);
@@ -155,18 +197,25 @@ impl Form {
         let form = self.text.needle();
         match self.kind {
             Kind::Words => self.words_are_whole(before, after),
-            Kind::Plain if form.starts_with(b"\"") || form.starts_with(b"\\\"") => {
-                quoted_part_begins(before) && domain_ends(after)
-            }
+            Kind::Plain if is_quoted(form) => quoted_part_begins(before) && domain_ends(after),
             Kind::Plain => {
                 let is_encoded = find(form, b"%40").is_some();
                 local_part_begins(before, after, is_encoded) && domain_ends(after)
             }
-            Kind::Joined => local_part_begins(before, after, false) && local_part_ends(after),
+            Kind::Joined => {
+                let begins = local_part_begins(before, after, false) || ends_in_list_prefix(before);
+                begins && local_part_ends(after)
+            }
+            Kind::Tagged => local_part_begins(before, after, false) && tag_and_domain_follow(after),
             Kind::Signed => return_path::ends_in_tag(before) && local_part_ends(after),
             Kind::Reversed => rewritten_begins(before) && local_part_ends(after),
         }
     }
+}
+
+/// Whether it begins with a quote, as it is or as JSON writes it.
+fn is_quoted(form: &[u8]) -> bool {
+    form.iter().find(|byte| **byte != b'\\') == Some(&b'"')
 }
 
 #[cfg(test)]
@@ -217,6 +266,19 @@ mod tests {
             ("jörg@example.org", "http://app.example/b/j%C3%B6rg%40example.org"),
             ("joe@bücher.example", "to=<joe@xn--bcher-kva.example>"),
             ("joe@xn--bcher-kva.example", "to=<joe@bücher.example>"),
+            ("\"joe doe\"@example.org", "http://app.example/b/%22joe%20doe%22%40example.org"),
+            ("\"joe doe\"@example.org", r#"{"from":"prvs=1234abcdef=\"joe doe\"@example.org"}"#),
+            ("\"joe doe\"@example.org", r#"{"from":"SRS0=ab=cd=example.org=\"joe doe\"@f.example"}"#),
+            ("\"joe doe\"@example.org", r#"{"line":"{\"to\":\"\\\"joe doe\\\"@example.org\"}"}"#),
+            ("\"joe\\\"doe\"@example.org", r#"to=<"joe\"doe"@example.org>"#),
+            ("joe@example.org", "from=<bounces+joe=example.org@lists.example>"),
+            ("joe@example.org", "from=<news-bounces+joe=example.org@lists.example>"),
+            ("joe@example.org", "from=<list-return-12-joe=example.org@lists.example>"),
+            ("joe@example.org", "from=<prvs=joe/1234abcdef@example.org>"),
+            ("joe@example.org", "from=<btv1==1234abcdef==joe@example.org>"),
+            ("joe@example.org", "ORCPT=rfc822;joe+40example.org"),
+            ("joe+a@example.org", "ORCPT=rfc822;joe+2Ba+40example.org"),
+            ("joe@example.org", "to=<joe%example.org@relay.example>"),
         ] {
             let after = blanked(address, text).unwrap_or_else(|| panic!("{address} in {text}"));
             assert!(
@@ -257,6 +319,14 @@ mod tests {
             "<joe@example.org@relay.example>",
             "joe@example.org%2eau",
             "\"a\\\"joe\"@example.org",
+            "anne-joe+40example.org",
+            "joe+40example.org@relay.example",
+            "anne-joe%example.org@relay.example",
+            "prvs=anne-joe/1234abcdef@example.org",
+            "prvs=joe/anne@example.org",
+            "anne-bounces-joe=example.org@lists.example",
+            "anne-return-joe=example.org@lists.example",
+            "btv1==1234abcdef==anne-joe@example.org",
             "",
         ] {
             assert_eq!(blanked("joe@example.org", text), None, "{text}");

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// Commands that only ask, the exit code of each where there is nothing, and what its note names.
-const ASKING: [(&[&str], i32, &str); 26] = [
+/// Commands that only ask or remove, the exit code of each where there is nothing, and what its note names.
+const ASKING: [(&[&str], i32, &str); 32] = [
     (&["alerts"], 0, "carom.db"),
     (&["check"], 0, ""),
     (&["deliveries"], 0, "index.db"),
     (&["deliveries", "--unclassified"], 0, "index.db"),
     (&["erase", "a@there.example", "--dry-run"], 0, "carom.db"),
+    (&["erase", "a@there.example"], 0, "carom.db"),
     (&["export", "prometheus"], 0, "carom.db"),
     (&["export", "json"], 0, "carom.db"),
     (&["export", "csv"], 0, "index.db"),
@@ -21,6 +22,9 @@ const ASKING: [(&[&str], i32, &str); 26] = [
     (&["find", "a@there.example", "--export"], 0, "carom.db"),
     (&["log"], 0, "state/log"),
     (&["outbox"], 0, "carom.db"),
+    (&["outbox", "retry", "--all"], 0, "carom.db"),
+    (&["outbox", "drop", "--all"], 0, "carom.db"),
+    (&["outbox", "drop", "a@there.example"], 1, "carom.db"),
     (&["policy", "diff"], 0, "carom.db"),
     (&["policy", "list"], 0, ""),
     (&["reclassify"], 0, "index.db"),
@@ -32,11 +36,13 @@ const ASKING: [(&[&str], i32, &str); 26] = [
     (&["suppress", "check", "a@there.example"], 0, "carom.db"),
     (&["suppress", "list"], 0, "carom.db"),
     (&["suppress", "export"], 0, "carom.db"),
+    (&["suppress", "remove", "a@there.example"], 0, "carom.db"),
     (&["suppress", "undo", "--since", "1h", "--dry-run"], 0, "carom.db"),
+    (&["suppress", "undo", "--since", "1h"], 0, "carom.db"),
 ];
 
 /// Commands that make something, or that ask none of carom's files; `policy …` may keep compiled code.
-const OTHERS: [&str; 22] = [
+const OTHERS: [&str; 19] = [
     "access",
     "classify",
     "completions",
@@ -44,8 +50,6 @@ const OTHERS: [&str; 22] = [
     "import-…",
     "lmtp",
     "man",
-    "outbox-drop",
-    "outbox-retry",
     "pipe",
     "policy-…",
     "postfix-…",
@@ -57,7 +61,6 @@ const OTHERS: [&str; 22] = [
     "sink-import",
     "socketmap",
     "suppress-add",
-    "suppress-remove",
     "verp-…",
 ];
 

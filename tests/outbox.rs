@@ -1,9 +1,10 @@
 //! What is owed and what is parked: shown with its reason, tried again, given up.
 
-use crate::bounces::{hard, sandbox};
+use crate::bounces::{STRANGER, bounce, dsn, hard, sandbox, signed_path};
 use crate::harness::application::Application;
 use crate::harness::{HOUR_MS, MINUTE_MS, Sandbox, free_port};
 use serde_json::Value;
+use std::fs;
 
 fn owed(sandbox: &Sandbox) -> Vec<Value> {
     let ran = sandbox.run(&["outbox", "--json"], b"");
@@ -165,4 +166,34 @@ fn a_step_that_the_tick_does_has_a_line_in_the_log_with_how_it_ended() {
     assert_eq!(step["recipient"], message["recipient"]);
     let read = sandbox.run(&["log"], b"").stdout;
     assert!(read.lines().last().unwrap().contains("outbox  notify succeeded"), "{read}");
+}
+
+#[test]
+fn what_waits_for_one_application_is_dropped_and_nothing_else() {
+    let application = Application::at(0);
+    application.answer(422);
+    let (sandbox, port) = (sandbox(application.port, ""), application.port);
+    let config = fs::read_to_string(sandbox.path("carom.toml")).unwrap();
+    let dead = format!(
+        "[[notify]]\nsender_domain = \"dead.example\"\nurl = \"http://tracker.example:{port}/d/{{address}}\"\n"
+    );
+    fs::write(sandbox.path("carom.toml"), format!("{config}\n{dead}")).unwrap();
+    hard(&sandbox, "a@there.example");
+    let from_dead = String::from_utf8(dsn("b@there.example", "5.1.1", "550 5.1.1 User unknown")).unwrap();
+    let from_dead = from_dead.replace("shop.example", "dead.example");
+    bounce(&sandbox, &signed_path(&sandbox, "b@there.example"), STRANGER, from_dead.as_bytes());
+    let of_domains = |owed: &[Value]| -> Vec<String> {
+        let mut names: Vec<String> =
+            owed.iter().map(|one| one["sender_domain"].as_str().unwrap_or_default().to_owned()).collect();
+        names.sort();
+        names
+    };
+    let before = owed(&sandbox);
+    assert_eq!(of_domains(&before), ["dead.example", "shop.example"], "{before:?}");
+    let ran = sandbox.run(&["outbox", "drop", "--application", "Dead.Example"], b"");
+    assert!(ran.code == 0 && ran.stdout.starts_with("1 dropped"), "{ran:?}");
+    assert_eq!(of_domains(&owed(&sandbox)), ["shop.example"]);
+    let ran = sandbox.run(&["outbox", "drop", "--application", "*"], b"");
+    assert!(ran.stdout.starts_with("1 dropped"), "what `*` takes of all others: {ran:?}");
+    assert!(owed(&sandbox).is_empty());
 }

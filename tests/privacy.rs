@@ -3,7 +3,7 @@
 use crate::bounces::{STRANGER, bounce, dsn, sandbox, signed_path};
 use crate::harness::application::Application;
 use crate::harness::mail_log::{self, ago};
-use crate::harness::{DAY_MS, Sandbox, free_port, plain, start, wait_for};
+use crate::harness::{DAY_MS, HOUR_MS, Sandbox, free_port, plain, start, wait_for};
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
 use serde_json::Value;
 use std::fs;
@@ -214,9 +214,65 @@ fn messages_that_never_ended_are_erased_when_no_line_can_come() {
 }
 
 #[test]
+fn a_line_of_a_mail_log_that_was_not_understood_is_shown_and_erased() {
+    let sandbox = mail_log::sandbox(None, "");
+    append(&sandbox, "whatever this is: to=<joe@there.example>, nothing of a mail server\n");
+    sandbox.run(&["cron"], b"");
+    assert!(!files_with(&sandbox, &["<joe@there.example"]).is_empty());
+    let whole = json(&sandbox, &["find", JOE, "--export"]);
+    assert!(whole["unread_logs"][0]["kept"].as_str().unwrap().contains("<joe@there.example"), "{whole}");
+    let ran = sandbox.run(&["erase", JOE, "--json"], b"");
+    let erased: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert!(ran.code == 0 && erased["log_places"].as_u64() >= Some(1), "{ran:?}");
+    assert_eq!(files_with(&sandbox, &["<joe@there.example"]), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn an_address_in_quotes_is_erased_wherever_it_was_written() {
+    let application = Application::at(0);
+    application.answer(422);
+    let sandbox = sandbox(application.port, "keep = true");
+    let doe = "\"zqx doe\"@there.example";
+    for from in [signed_path(&sandbox, doe), String::new()] {
+        bounce(&sandbox, &from, STRANGER, &dsn(doe, "5.1.1", "550 5.1.1 User unknown"));
+    }
+    for from in
+        ["prvs=1234abcdef=\"zqx doe\"@there.example", "SRS0=ab=cd=there.example=\"zqx doe\"@f.example"]
+    {
+        bounce(&sandbox, from, STRANGER, b"From: a@b.example\r\nSubject: Re\r\n\r\nPlease stop.\r\n");
+    }
+    assert!(!files_with(&sandbox, &["zqx"]).is_empty());
+    sandbox.run(&["outbox", "drop", "--all"], b"");
+    let ran = sandbox.run(&["erase", doe], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    // Messages that strangers sent and that were kept are about nobody.
+    let left: Vec<PathBuf> = files_with(&sandbox, &["zqx"]);
+    assert!(left.iter().all(|path| path.starts_with(sandbox.path("state/unproven"))), "{left:?}");
+}
+
+#[test]
+fn deliveries_of_a_log_that_has_ended_expire_with_the_hours_in_which_ticks_run() {
+    let sandbox = mail_log::sandbox(None, "").config("[index]\nkeep_days = 1\nact = false\n");
+    append(&sandbox, &ago(5, &ended(1, JOE, SENT)));
+    tick(&sandbox, &[]);
+    let there = || !sandbox.run(&["deliveries"], b"").stdout.trim().is_empty();
+    // A clock that is wrong for a while.
+    sandbox.set_clock(400 * DAY_MS);
+    // It also says that the log is silent.
+    sandbox.run(&["cron"], b"");
+    assert!(there(), "a clock that is set wrongly removes nothing");
+    for hour in 1..=26 {
+        sandbox.set_clock(hour * (HOUR_MS + 60_000));
+        tick(&sandbox, &[]);
+    }
+    assert!(!there());
+    assert_eq!(files_with(&sandbox, &["<joe@there.example"]), Vec::<PathBuf>::new());
+}
+
+#[test]
 fn what_is_no_single_address_is_refused() {
     let sandbox = Sandbox::new();
-    for wrong in ["@there.example", "joe+*@there.example", "joe", "", "@*.there.example"] {
+    for wrong in ["@there.example", "joe+*@there.example", "joe", "@*.there.example"] {
         let ran = sandbox.run(&["erase", wrong], b"");
         assert!(ran.code == 1 && ran.stderr.contains("is not an address"), "{wrong}: {ran:?}");
     }

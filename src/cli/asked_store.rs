@@ -1,5 +1,5 @@
-//! The store for commands that only ask. Where there is none they make none: a note on standard
-//! error says so, and they answer that there is nothing.
+//! The store for commands that only ask, or that remove what is there. Where there is none they
+//! make none: a note on standard error says so, and they answer that there is nothing.
 //!
 //! Not here: the store. Invariant: where no message was handled, neither a file nor a directory is
 //! made.
@@ -8,8 +8,9 @@ use super::terminal::note;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::Result;
+use crate::events;
 use crate::message_log::MessageLog;
-use crate::store::Store;
+use crate::store::{Store, read_only};
 use std::time::Duration;
 
 /// Time for records that are new to the store, before a command answers.
@@ -36,6 +37,24 @@ pub(super) fn folded_store(config: &Config) -> Result<Store> {
         note(format_args!("the newest messages are not counted: {error}"));
     }
     Ok(store)
+}
+
+/// The store, to remove something from it. In a state directory that was mistyped, or that nobody
+/// has used, there is nothing to remove.
+pub(super) fn store_to_remove_from(config: &Config) -> Result<Store> {
+    let places = [
+        config.store_path(),
+        config.index_path(),
+        config.kept_dir(),
+        config.unproven_dir(),
+        events::queue_directory(config),
+    ];
+    let is_used = !places.iter().all(|place| read_only::is_missing(place)) || is_logged(config);
+    if is_used { Store::open(&config.store_path()) } else { store_to_read(config) }
+}
+
+fn is_logged(config: &Config) -> bool {
+    !read_only::is_missing(&config.log_dir()) && MessageLog::open(config).is_begun()
 }
 
 fn note_missing(config: &Config) {

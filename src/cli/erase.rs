@@ -2,12 +2,12 @@
 //!
 //! Not here: what that is (`erase`).
 
-use super::asked_store::folded_store;
+use super::asked_store::{folded_store, store_to_remove_from};
 use super::terminal::Terminal;
+use super::typed_key::key;
 use crate::config::Config;
 use crate::erase::{self, Erasure};
 use crate::error::{Exit, Result};
-use crate::store::Store;
 use clap::Args;
 use std::fmt::Write as _;
 
@@ -22,6 +22,7 @@ use std::fmt::Write as _;
     carom erase ann@example.com --keep-suppression     she asked for no more mail, too")]
 pub(crate) struct EraseArgs {
     /// The address
+    #[arg(value_parser = key)]
     address: String,
     /// Only count what would go
     #[arg(long)]
@@ -32,13 +33,13 @@ pub(crate) struct EraseArgs {
 }
 
 pub(crate) fn run(arguments: &EraseArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let address = arguments.address.trim_start_matches('<').trim_end_matches('>');
+    let address = arguments.address.as_str();
     let store = match arguments.dry_run {
         true => folded_store(config)?,
-        false => Store::open(&config.store_path())?,
+        false => store_to_remove_from(config)?,
     };
     let erased = erase::erase(config, &store, address, arguments.keep_suppression, arguments.dry_run)?;
-    if !arguments.dry_run {
+    if !arguments.dry_run && store.exists() {
         tracing::info!("an address was erased");
     }
     terminal.show(&erased, || words(&erased))?;

@@ -3,14 +3,14 @@
 //! Not here: running them, which the next tick does. Invariant: a step that a process is working on
 //! is left to it.
 
-use super::asked_store::store_to_read;
+use super::asked_store::{store_to_read, store_to_remove_from};
 use super::terminal::{self, Terminal, fitted, print};
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Exit, Result};
 use crate::journal::meant_steps;
 use crate::message_log::MessageLog;
-use crate::store::{PendingStep, Store};
+use crate::store::PendingStep;
 use crate::text::{counted, one_line};
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -32,12 +32,16 @@ pub(crate) struct Which {
     /// All steps that are parked or have failed before
     #[arg(long)]
     all: bool,
+    /// All notifications for one application: the sender_domain of its [[notify]], or the domain
+    /// that the mail was sent from
+    #[arg(long, value_name = "DOMAIN")]
+    application: Option<String>,
 }
 
 pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Terminal) -> Result<Exit> {
     let store = match command {
         None => store_to_read(config)?,
-        Some(_) => Store::open(&config.store_path())?,
+        Some(_) => store_to_remove_from(config)?,
     };
     let pending = store.pending_steps()?;
     let Some(command) = command else {
@@ -49,12 +53,12 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
     let now_ms = clock::now_ms();
     let (steps, done, what) = match command {
         OutboxCommand::Retry(which) => {
-            let steps = chosen(which, &pending)?;
+            let steps = chosen(which, &pending, config)?;
             let done = store.retry(&steps, now_ms)?;
             (steps, done, "due now: the next carom cron runs them")
         }
         OutboxCommand::Drop(which) => {
-            let steps = chosen(which, &pending)?;
+            let steps = chosen(which, &pending, config)?;
             let given_up = store.give_up(&steps, now_ms)?;
             MessageLog::open(config).append_given_up(&meant_steps::dropped(&given_up, pending));
             (steps, given_up.len(), "dropped")
@@ -97,15 +101,28 @@ fn table(steps: &[PendingStep], width: usize) -> String {
 
 /// The key and number of each step that is meant. An id that fits no step, or several messages, is
 /// an error.
-fn chosen(which: &Which, pending: &[PendingStep]) -> Result<Vec<(String, usize)>> {
+fn chosen(which: &Which, pending: &[PendingStep], config: &Config) -> Result<Vec<(String, usize)>> {
     let key = |step: &PendingStep| (step.key.clone(), step.step);
     if which.all {
         let is_stuck = |step: &&PendingStep| step.state == "parked" || step.attempts > 0;
         return Ok(pending.iter().filter(is_stuck).map(key).collect());
+    }
+    if let Some(application) = &which.application {
+        let is_for = |step: &&PendingStep| is_notification_for(step, application, config);
+        return Ok(pending.iter().filter(is_for).map(key).collect());
     }
     let mut steps = Vec::new();
     for id in &which.ids {
         steps.extend(meant_steps::of_id(id, pending)?.into_iter().map(key));
     }
     Ok(steps)
+}
+
+/// Whether a step notifies the application of this sender domain. The application may have left the
+/// config.
+fn is_notification_for(step: &PendingStep, application: &str, config: &Config) -> bool {
+    let Some(sender_domain) = &step.sender_domain else { return false };
+    let configured = config.applications.of(sender_domain).map(|one| one.sender_domain().unwrap_or("*"));
+    sender_domain.eq_ignore_ascii_case(application)
+        || configured.is_some_and(|name| name.eq_ignore_ascii_case(application))
 }

@@ -2,7 +2,7 @@
 //!
 //! Not here: the list (`store`) and the form of the files (`suppress`).
 
-use super::asked_store::store_to_read;
+use super::asked_store::{store_to_read, store_to_remove_from};
 use super::suppress_import::{self, ImportArgs};
 use super::suppress_terms::SuppressTerms;
 use super::suppress_undo::{self, UndoArgs};
@@ -71,9 +71,12 @@ pub(crate) struct AddArgs {
 }
 
 pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Terminal) -> Result<Exit> {
-    let store = match command.only_asks() {
-        true => store_to_read(config)?,
-        false => Store::open(&config.store_path())?,
+    let store = match command {
+        SuppressCommand::Remove { .. } | SuppressCommand::Undo(_) if !command.only_asks() => {
+            store_to_remove_from(config)?
+        }
+        _ if command.only_asks() => store_to_read(config)?,
+        _ => Store::open(&config.store_path())?,
     };
     let store = Arc::new(store);
     let now_ms = clock::now_ms();

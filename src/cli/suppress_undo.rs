@@ -80,7 +80,7 @@ pub(crate) fn run(
     } else {
         words(&undo, arguments)
     };
-    if !arguments.dry_run {
+    if !arguments.dry_run && store.exists() {
         let (sum, dimensions) = (undo.sum(), format!("{filter:?}"));
         let keys = undo.carry_out(store, now_ms)?;
         tracing::info!(

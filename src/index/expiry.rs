@@ -17,13 +17,17 @@ use std::time::{Duration, Instant};
 const LONGEST: Duration = Duration::from_secs(10);
 /// Deliveries that are removed in one transaction.
 const PIECE: i64 = 20_000;
+/// What is remembered: when the newest delivery was updated, and the hours since in which a tick
+/// ran.
+const SILENT_HOURS: &str = "silent hours";
 /// The clocks of servers differ by less than this.
 const AHEAD_MS: i64 = HOUR_MS;
 
 impl Index {
     /// Once an hour, removes deliveries that were not updated for `keep_days` before the newest
     /// one, and if more than `max_rows` are left, those from the future, then the oldest ones. Zero
-    /// is no limit. Days are counted back from the newest delivery, so an old log can be examined.
+    /// is no limit. Days are counted back from the newest delivery, so an old log can be examined;
+    /// once a log has ended, they go on with the hours in which ticks run.
     /// `stopped` is asked between pieces; the next tick goes on after a run that was stopped or
     /// took too long. Returns how many were removed.
     pub(crate) fn expire(
@@ -51,13 +55,14 @@ impl Index {
         }
         self.expire_routes()?;
         self.expire_sums(now_ms)?;
+        self.note_hour(now_ms)?;
         self.remember("expired", &now_ms.to_string())?;
         Ok(gone)
     }
 
     fn expire_old(&self, now_ms: i64, keep_days: u32, stopped: &dyn Fn() -> bool) -> Result<u64> {
-        let oldest =
-            self.newest_seen(now_ms)?.unwrap_or(i64::MIN / 2).min(now_ms) - i64::from(keep_days) * DAY_MS;
+        let Some(last) = self.counted_back_from(now_ms)? else { return Ok(0) };
+        let oldest = last - i64::from(keep_days) * DAY_MS;
         // Rows are sorted by when deliveries were first seen; those updated since stay.
         let old = "DELETE FROM deliveries WHERE id IN
             (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";
@@ -72,8 +77,31 @@ impl Index {
         }
     }
 
+    /// The time that the age of deliveries is counted back from: when the newest was updated, and
+    /// an hour more for each hour since in which a tick ran. So the deliveries of a log that has
+    /// ended go too, and a clock that is set wrongly makes all of them one hour older. `None`:
+    /// there are none.
+    pub(super) fn counted_back_from(&self, now_ms: i64) -> Result<Option<i64>> {
+        let Some(newest) = self.newest_seen(now_ms)? else { return Ok(None) };
+        let hours = self.hours_since(newest)?;
+        Ok(Some(newest.saturating_add(hours.saturating_mul(HOUR_MS)).min(now_ms)))
+    }
+
+    /// Hours in which a tick ran since a delivery that is the newest.
+    fn hours_since(&self, newest: i64) -> Result<i64> {
+        let noted = self.remembered(SILENT_HOURS)?.unwrap_or_default();
+        let noted = noted.split_once(' ').filter(|(since, _)| *since == newest.to_string());
+        Ok(noted.and_then(|(_, hours)| hours.parse().ok()).unwrap_or(0))
+    }
+
+    /// One more hour in which a tick ran.
+    fn note_hour(&self, now_ms: i64) -> Result<()> {
+        let Some(newest) = self.newest_seen(now_ms)? else { return Ok(()) };
+        self.remember(SILENT_HOURS, &format!("{newest} {}", self.hours_since(newest)? + 1))
+    }
+
     /// When a delivery was last updated, leaving out those from the future.
-    pub(super) fn newest_seen(&self, now_ms: i64) -> Result<Option<i64>> {
+    fn newest_seen(&self, now_ms: i64) -> Result<Option<i64>> {
         let newest = "SELECT max(last_seen) FROM deliveries WHERE last_seen <= ?1";
         self.checked(self.connection.query_row(newest, [now_ms + AHEAD_MS], |row| row.get(0)))
     }

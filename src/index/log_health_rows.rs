@@ -1,4 +1,5 @@
-//! Whether each log can be read, as the last tick found it: JSON among what the index remembers.
+//! Whether each log can be read, as the last tick found it: JSON among what the index remembers. It
+//! quotes the first line that was not understood, which may name somebody.
 //!
 //! Not here: what makes a log unreadable (`crate::maillog`). Invariant: a log that the config does
 //! not name any more is forgotten.
@@ -6,6 +7,7 @@
 use super::Index;
 use crate::error::{Context, Result};
 use crate::maillog::log_health::{LogHealth, UnreadableLog};
+use crate::named_address::NamedAddress;
 use rusqlite::params;
 
 /// In front of the log's name.
@@ -41,6 +43,28 @@ impl Index {
 
     /// Each log that the last tick looked at.
     pub(crate) fn log_healths(&self) -> Result<Vec<(String, LogHealth)>> {
+        let read = |(log, value): (String, String)| Some((log, serde_json::from_str(&value).ok()?));
+        Ok(self.health_texts()?.into_iter().filter_map(read).collect())
+    }
+
+    /// What is kept of logs whose lines name somebody, with the log.
+    pub(crate) fn healths_naming(&self, named: &NamedAddress) -> Result<Vec<(String, String)>> {
+        let all = self.health_texts()?.into_iter();
+        Ok(all.filter(|(_, text)| named.is_in(text.as_bytes())).collect())
+    }
+
+    /// Blanks an address in what is kept of lines that were not understood.
+    pub(super) fn blank_healths(&self, named: &NamedAddress) -> Result<()> {
+        for (log, text) in self.healths_naming(named)? {
+            if let Some(blanked) = named.blanked(&text) {
+                self.remember(&format!("{HEALTH}{log}"), &blanked)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Each log and its JSON.
+    fn health_texts(&self) -> Result<Vec<(String, String)>> {
         let rows = (|| {
             let sql =
                 "SELECT name, value FROM meta WHERE name >= 'health ' AND name < 'health!' ORDER BY name";
@@ -48,9 +72,7 @@ impl Index {
             let rows = select.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
             rows.collect::<rusqlite::Result<Vec<(String, String)>>>()
         })();
-        let read = |(name, value): (String, String)| {
-            Some((name.strip_prefix(HEALTH)?.to_owned(), serde_json::from_str(&value).ok()?))
-        };
-        Ok(self.checked(rows)?.into_iter().filter_map(read).collect())
+        let of_log = |(name, value): (String, String)| Some((name.strip_prefix(HEALTH)?.to_owned(), value));
+        Ok(self.checked(rows)?.into_iter().filter_map(of_log).collect())
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct IndexErasure {
     pub(crate) deliveries: usize,
     /// Messages that have not ended, or deliveries with pending work. They stay as they are.
     pub(crate) pending: usize,
+    /// Logs of which a line that was not understood is kept, and names it.
+    pub(crate) unread_lines: usize,
 }
 
 /// A message of the mail log whose lines may still come.
@@ -72,7 +74,9 @@ impl Index {
         };
         let under_way = self.checked(UnderWay::naming(named, &self.connection, clock::now_ms()))?;
         let pending = of(IS_PENDING)? + under_way.pending.len();
-        Ok((IndexErasure { deliveries: of(&format!("NOT {IS_PENDING}"))?, pending }, under_way))
+        let deliveries = of(&format!("NOT {IS_PENDING}"))?;
+        let unread_lines = self.healths_naming(named)?.len();
+        Ok((IndexErasure { deliveries, pending, unread_lines }, under_way))
     }
 
     /// Removes deliveries to and from an address.
@@ -82,16 +86,18 @@ impl Index {
         let deliveries = self.checked(self.connection.execute(&sql, [address]))?;
         self.checked(under_way.forget(&self.connection))?;
         self.checked(blank_quotes(&self.connection, address, named))?;
+        self.blank_healths(named)?;
         self.checked(free_pages::overwrite(&self.connection))?;
         Ok(IndexErasure { deliveries, ..erased })
     }
 
     /// Takes the local parts of addresses, and what else names people, out of deliveries that were
-    /// first seen more than `days` (0: never) before the newest one and have ended; a piece at a
-    /// time, until `stopped`. A clock that is ahead makes nothing anonymous too early.
+    /// first seen more than `days` (0: never) before the newest one, or before a log ended, and
+    /// have ended; a piece at a time, until `stopped`. A clock that is ahead makes nothing
+    /// anonymous too early.
     pub(crate) fn make_anonymous(&self, now_ms: i64, days: u32, stopped: &dyn Fn() -> bool) -> Result<()> {
-        let newest = self.newest_seen(now_ms)?;
-        let Some(newest) = newest.filter(|_| days > 0) else { return Ok(()) };
+        let last_ms = self.counted_back_from(now_ms)?;
+        let Some(last_ms) = last_ms.filter(|_| days > 0) else { return Ok(()) };
         let put = format!(
             "UPDATE deliveries SET sender = CASE WHEN sender = '' THEN '' ELSE {} END, recipient = {},
              original_recipient = NULL, message_id = NULL, client_id = NULL, reply = NULL
@@ -104,7 +110,7 @@ impl Index {
              (SELECT id FROM deliveries WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3)";
         // Until then failures in the log may have to be acted on.
         let days = i64::from(days).max(ACTED_ON_FOR_MS / DAY_MS + 1);
-        let before_ms = newest.min(now_ms) - days * DAY_MS;
+        let before_ms = last_ms - days * DAY_MS;
         let last = first_row(before_ms);
         let mut from: i64 =
             self.remembered(ANONYMOUS)?.and_then(|from| from.parse().ok()).unwrap_or(i64::MIN);

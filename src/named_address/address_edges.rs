@@ -32,7 +32,31 @@ pub(super) fn local_part_begins(before: &[u8], after: &[u8], is_encoded: bool) -
 
 /// Whether a quoted local part begins here: a backslash would be of a longer one.
 pub(super) fn quoted_part_begins(before: &[u8]) -> bool {
-    before.last().is_none_or(|last| !belongs(*last) && *last != b'\\')
+    before.last().is_none_or(|last| !belongs(*last) && *last != b'\\') || is_batv(before)
+}
+
+/// Whether a list manager's prefix of return paths ends here: `bounces+`, `news-bounces+`
+/// (Mailman), `list-return-12-` (ezmlm). Nobody is called so.
+pub(super) fn ends_in_list_prefix(before: &[u8]) -> bool {
+    let Ok(prefix) = std::str::from_utf8(ending(before, belongs)) else { return false };
+    if let Some(list) = prefix.strip_suffix('+') {
+        return ["bounce", "bounces"].iter().any(|word| ends_in_word(list, word));
+    }
+    let number = prefix.strip_suffix('-').and_then(|prefix| prefix.rsplit_once('-'));
+    number.is_some_and(|(list, number)| {
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        is_number && ends_in_word(list, "return")
+    })
+}
+
+fn ends_in_word(text: &str, word: &str) -> bool {
+    text.strip_suffix(word).is_some_and(|rest| rest.is_empty() || rest.ends_with(['-', '.', '_']))
+}
+
+/// Whether the tag of somebody's BATV follows, and its domain.
+pub(super) fn tag_and_domain_follow(after: &[u8]) -> bool {
+    let tag = &after[..after.iter().position(|byte| !byte.is_ascii_alphanumeric()).unwrap_or(after.len())];
+    is_tag(tag) && after[tag.len()..].starts_with(b"@")
 }
 
 /// Whether `domain=local` begins here: after `SRS0=…=`, or as the beginning of a local part.
@@ -79,7 +103,8 @@ pub(crate) fn is_of_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || !byte.is_ascii()
 }
 
-fn belongs(byte: u8) -> bool {
+/// Whether a byte may be part of a local part without quotes.
+pub(super) fn belongs(byte: u8) -> bool {
     is_of_word(byte) || OF_LOCAL_PART.contains(&byte)
 }
 
@@ -127,16 +152,23 @@ fn is_in_url(before: &[u8]) -> bool {
     }
 }
 
-/// After a tag of somebody's BATV: `prvs=0686a1b2c3=`, `msprvs1=17789xqxwlwks=`.
+/// After a tag of somebody's BATV: `prvs=0686a1b2c3=`, `msprvs1=17789xqxwlwks=`,
+/// `btv1==0686a1b2c3==`.
 fn is_batv(before: &[u8]) -> bool {
     let Ok(word) = std::str::from_utf8(ending(before, belongs)) else { return false };
     let parts: Vec<&str> = word.split('=').collect();
+    if let ["btv1", "", tag, "", ""] = parts[..] {
+        return is_tag(tag.as_bytes());
+    }
     let [kind, tag, ""] = parts[..] else { return false };
     let version = kind.strip_prefix("ms").unwrap_or(kind).strip_prefix("prvs");
-    version.is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit()))
-        && tag.len() >= 9
-        && tag.bytes().take(3).all(|byte| byte.is_ascii_hexdigit())
-        && tag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    version.is_some_and(|version| version.bytes().all(|byte| byte.is_ascii_digit())) && is_tag(tag.as_bytes())
+}
+
+fn is_tag(tag: &[u8]) -> bool {
+    tag.len() >= 9
+        && tag.iter().take(3).all(u8::is_ascii_hexdigit)
+        && tag.iter().all(u8::is_ascii_alphanumeric)
 }
 
 /// What `%XX` stands for.

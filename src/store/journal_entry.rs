@@ -161,6 +161,9 @@ pub(crate) struct PendingStep {
     pub(crate) recipient: String,
     /// The address that a notification is about.
     pub(crate) address: Option<String>,
+    /// The sender domain of the mail that a notification is about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sender_domain: Option<String>,
     /// When it was promised, in milliseconds since 1970, as every time that ends in `_ms`.
     pub(crate) since_ms: i64,
     pub(crate) due_ms: i64,

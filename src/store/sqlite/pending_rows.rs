@@ -45,6 +45,7 @@ pub(crate) fn pending_steps(shared: &SharedConnection) -> Result<Vec<PendingStep
                 recipient: envelope.as_ref().map(|envelope| envelope.recipient.clone()).unwrap_or_default(),
                 envelope: envelope.unwrap_or_default(),
                 address,
+                sender_domain: said.get("sender_domain").and_then(Value::as_str).map(str::to_owned),
                 since_ms: row.get(7)?,
                 due_ms: row.get(8)?,
                 attempts: row.get(9)?,
