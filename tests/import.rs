@@ -63,3 +63,85 @@ fn postfix_deliverability_analytics_becomes_a_config_that_reads_the_same_log_wit
     let wrong = sandbox.run(&["import", "pda", sandbox.path("broken.conf").to_str().unwrap()], b"");
     assert!(wrong.code == 1 && wrong.stderr.contains("broken.conf: line 3"), "{wrong:?}");
 }
+
+#[test]
+fn what_carom_would_refuse_of_a_bounced_email_service_is_left_out_with_a_note() {
+    let sandbox = Sandbox::new();
+    let domains = [
+        ("template.example", "base_url: http://localhost:7001/emails/{address}/suspend"),
+        ("user.example", "endpoint: http://joe:geheim@app.example/b"),
+        ("email.example", "endpoint: http://app.example/{email}"),
+        ("no.example", "endpoint: no"),
+        ("\"*.wild.example\"", "endpoint: https://app.example/b"),
+        ("127.0.0.1", "endpoint: https://app.example/b"),
+        ("twice.example", "endpoint: https://app.example/b"),
+        ("Twice.Example", "endpoint: https://app.example/c"),
+        ("fine.example", "base_url: https://app.example/api"),
+    ];
+    let domains: String =
+        domains.iter().map(|(name, url)| format!("      {name}:\n        {url}\n")).collect();
+    let yaml = format!("production:\n  handler:\n    domains:\n{domains}");
+    let (toml, notes) = imported(&sandbox, "bes", "config.yml", &yaml);
+    assert!(is_usable(&toml), "{toml}");
+    let read: toml::Table = toml.parse().unwrap();
+    let applications = read["notify"].as_array().unwrap();
+    let named = |name: &str| applications.iter().find(|one| one["sender_domain"].as_str() == Some(name));
+    assert_eq!(applications.len(), 3, "{toml}");
+    let template = named("template.example").unwrap();
+    assert_eq!(template["url"].as_str(), Some("http://localhost:7001/emails/{address}/suspend"));
+    assert_eq!(named("fine.example").unwrap()["lookup"].as_str(), Some("https://app.example/api"));
+    assert!(named("twice.example").is_some());
+    for (name, why) in [
+        ("template.example", "allow_private = [\"127.0.0.1/32\"]"),
+        ("user.example", "URLs with user names are not allowed"),
+        ("email.example", "unknown variable {email}"),
+        ("no.example", "does not begin with https://"),
+        ("*.wild.example", "is not a domain"),
+        ("127.0.0.1", "is not a domain"),
+        ("Twice.Example", "in another spelling"),
+    ] {
+        let note = notes.lines().find(|note| note.contains(&format!("carom: {name}: "))).unwrap_or_default();
+        assert!(note.contains(why), "{name}: {notes}");
+    }
+    assert!(!notes.contains("geheim") && !toml.contains("geheim"), "{notes}");
+}
+
+#[test]
+fn keys_that_yaml_merges_are_converted() {
+    let sandbox = Sandbox::new();
+    let yaml = "default: &default\n  handler: &handler\n    temporary_threshold: 4\n    domains:\n      \
+                shop.example: &shop\n        endpoint: https://app.example/b\n\
+                production:\n  <<: *default\n\
+                staging:\n  handler:\n    <<: *handler\n    temporary_threshold: 1\n";
+    let path = sandbox.path("config.yml");
+    fs::write(&path, yaml).unwrap();
+    for (environment, threshold) in [("production", 6), ("staging", 3)] {
+        let ran = sandbox.run(&["import", "bes", path.to_str().unwrap(), "--env", environment], b"");
+        let wanted = format!("threshold = {threshold}");
+        assert!(ran.stdout.contains("shop.example") && ran.stdout.contains(&wanted), "{ran:?}");
+        assert!(is_usable(&ran.stdout), "{ran:?}");
+    }
+}
+
+#[test]
+fn every_form_of_an_application_conf_is_read_and_its_notes_say_what_carom_has_today() {
+    let sandbox = Sandbox::new();
+    let conf = "\u{feff}app {\n  notification.recipients = [\"Ops <ops@example.com>\"]\n  \
+                notification.recipients += \"duty@example.com\"\n  notification.recipients += \"nobody\"\n  \
+                http-server { start = true, host = \"0.0.0.0\", port = 8080, auth = [\"joe:geheim\"] }\n  \
+                db.auth = geheim\n}\n";
+    let (toml, notes) = imported(&sandbox, "pda", "application.conf", conf);
+    assert!(toml.contains("mail = [\"ops@example.com\", \"duty@example.com\"]"), "{toml}");
+    for said in ["\"nobody\" is not an address", "carom serve", "[serve] listen", "[store] key"] {
+        assert!(notes.contains(said), "{said}: {notes}");
+    }
+    assert!(!notes.contains("no HTTP service") && !notes.contains("geheim"), "{notes}");
+    assert!(is_usable(&toml), "{toml}");
+    let checked = sandbox.path("checked.toml");
+    fs::write(&checked, &toml).unwrap();
+    let mut command = Command::new(CAROM);
+    command.arg("--config").arg(&checked).arg("--state").arg(sandbox.path("state")).args(["check", "--json"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ran = finish(start(command, b""), Duration::from_secs(60));
+    assert!(!ran.stdout.contains("is not an address"), "{ran:?}");
+}

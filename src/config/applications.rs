@@ -8,6 +8,7 @@ use super::request_secrets::RequestSecrets;
 use super::tables::NotifyTable;
 use crate::error::Result;
 use crate::webhook::{BodyForm, UrlTemplate};
+use std::net::IpAddr;
 
 /// The variables of a notification's URL.
 pub(crate) const NOTIFY_VARIABLES: [&str; 3] = ["address", "sender_domain", "event"];
@@ -58,7 +59,8 @@ impl Applications {
             }
             let is_pattern = table.sender_domain != ALL_OTHERS && table.sender_domain.contains('*');
             let is_absolute = table.sender_domain.ends_with('.');
-            if is_pattern || is_absolute || table.sender_domain.contains(['@', ' ', '/']) {
+            let is_host = table.sender_domain.parse::<IpAddr>().is_ok();
+            if is_pattern || is_absolute || is_host || table.sender_domain.contains(['@', ' ', '/']) {
                 let what = format!("{:?} is not a domain", table.sender_domain);
                 let fix =
                     "write the domain that mail is sent from, like shop.example.com, or \"*\" for all others";

@@ -4,9 +4,13 @@
 //! the file is either in it or in a note that says why not.
 
 use super::Imported;
+use crate::action::doors::is_allowed;
+use crate::config::NetworkTable;
 use crate::error::{Error, Result};
 use saphyr::{LoadableYamlNode, Yaml};
+use std::net::IpAddr;
 use toml::Value;
+use url::{Host, Url};
 
 /// The environment that the service used unless it was told another one.
 const USUAL: &str = "production";
@@ -14,6 +18,9 @@ const REMEDY: &str = "name the service's bounced_email_service/config.yml";
 /// Soft bounces of one address that the service let pass beyond its threshold: it compared the
 /// number before the bounce, and asked for more.
 const BEYOND: i64 = 2;
+
+/// The key of a mapping whose keys are taken over (YAML 1.1).
+const MERGE: &str = "<<";
 
 const HEAD: &str = "\
 # Converted from a config.yml of the Bounced Email Service.
@@ -41,12 +48,13 @@ pub(crate) fn import(yaml: &str, environment: Option<&str>) -> Result<Imported> 
         let what = format!("no environment {wanted:?}; the file has {}", names.join(", "));
         return Err(wrong(what).remedy("name one of them with --env"));
     };
-    let Some(handler) = config.as_mapping_get("handler") else {
+    let keys = entries(config);
+    let Some((_, handler)) = keys.iter().find(|(key, _)| *key == "handler") else {
         return Err(wrong(format!("no handler below {wanted:?}")));
     };
     let mut import = Import::default();
-    for (key, value) in entries(config) {
-        match key {
+    for (key, value) in &keys {
+        match *key {
             "handler" => {}
             "amqp" => import.note(
                 "amqp",
@@ -116,14 +124,18 @@ impl Import {
         }
     }
 
-    /// An application is asked where to POST (`base_url`), or has an address for that (`endpoint`).
+    /// An application is asked where to POST (`base_url`), or has an address for that (`endpoint`,
+    /// or a `base_url` with variables in it).
     fn application(&mut self, domain: &str, value: &Yaml<'_>) {
         let mut table = toml::Table::from_iter([("sender_domain".to_owned(), Value::from(domain))]);
         for (key, value) in entries(value) {
             let place = format!("{domain}.{key}");
             match (key, value.as_str()) {
-                ("base_url", Some(url)) => drop(table.insert("lookup".into(), url.into())),
-                ("endpoint", Some(url)) => drop(table.insert("url".into(), url.into())),
+                ("base_url", Some(url)) if !url.contains('{') => {
+                    drop(table.insert("lookup".into(), url.into()))
+                }
+                ("base_url" | "endpoint", Some(url)) => drop(table.insert("url".into(), url.into())),
+                ("base_url" | "endpoint", None) => self.note(&place, "not a text: left out"),
                 _ => self.note(&place, &format!("not a key that is known: {}", shown(value))),
             }
         }
@@ -135,6 +147,21 @@ impl Import {
         }
         // The service sent an empty form.
         table.insert("body".into(), "form".into());
+        let named = |other: &toml::Table| other["sender_domain"].as_str().unwrap_or_default().to_lowercase();
+        if self.applications.iter().any(|other| named(other) == domain.to_lowercase()) {
+            return self.note(domain, "left out: the same domain is there in another spelling");
+        }
+        if let Some(why) = super::refused(&format!("[[notify]]\n{table}")) {
+            let why = why.trim_start_matches("[[notify]] ");
+            return self.note(domain, &format!("left out, because carom would refuse it: {why}"));
+        }
+        if let Some(host) = private_host(&table) {
+            let why = format!(
+                "{host} is private: carom connects only to those that [network] allow_private lists; add \
+                 allow_private = [\"{host}\"]"
+            );
+            self.note(domain, &why);
+        }
         self.applications.push(table);
     }
 
@@ -153,10 +180,35 @@ impl Import {
     }
 }
 
-/// The keys and values of a mapping. Keys that are no text are left out.
+/// The network of a host that is no name, or a name for this host, if carom connects to none there
+/// without being told.
+fn private_host(application: &toml::Table) -> Option<String> {
+    let url = application.get("url").or_else(|| application.get("lookup"))?.as_str()?;
+    let address = match Url::parse(&url.replace(['{', '}'], "")).ok()?.host()? {
+        Host::Ipv4(address) => IpAddr::from(address),
+        Host::Ipv6(address) => IpAddr::from(address),
+        Host::Domain(name) if name == "localhost" || name.ends_with(".localhost") => [127, 0, 0, 1].into(),
+        Host::Domain(_) => return None,
+    };
+    let length = if address.is_ipv4() { 32 } else { 128 };
+    (!is_allowed(address, &NetworkTable::default())).then(|| format!("{address}/{length}"))
+}
+
+/// The keys and values of a mapping. Keys that are no text are left out. What `<<` names is merged:
+/// the mapping's own keys count more, and of several mappings the first.
 fn entries<'y, 'i>(yaml: &'y Yaml<'i>) -> Vec<(&'y str, &'y Yaml<'i>)> {
     let mapping = yaml.as_mapping().into_iter().flatten();
-    mapping.filter_map(|(key, value)| Some((key.as_str()?, value))).collect()
+    let all: Vec<_> = mapping.filter_map(|(key, value)| Some((key.as_str()?, value))).collect();
+    let (merged, mut own): (Vec<_>, Vec<_>) = all.into_iter().partition(|(key, _)| *key == MERGE);
+    for (_, value) in merged {
+        let several = value.as_sequence().into_iter().flatten();
+        for (key, value) in std::iter::once(value).chain(several).flat_map(entries) {
+            if !own.iter().any(|(known, _)| *known == key) {
+                own.push((key, value));
+            }
+        }
+    }
+    own
 }
 
 fn shown(value: &Yaml<'_>) -> String {

@@ -1,6 +1,7 @@
 //! Moving to carom from its predecessors.
 //!
-//! Not here: reading and writing files (`cli`).
+//! Not here: reading and writing files (`cli`). Invariant: carom reads what comes out; what it
+//! would refuse is left out, and named in a note.
 
 /// The Bounced Email Service: `config.yml` becomes a `carom.toml`.
 pub(crate) mod bes;
@@ -10,6 +11,8 @@ pub(crate) mod bouncy_sink;
 /// rules.
 pub(crate) mod pda;
 
+use crate::config::Config;
+
 /// A config of a predecessor, converted.
 #[derive(Debug)]
 pub(crate) struct Imported {
@@ -17,4 +20,17 @@ pub(crate) struct Imported {
     pub(crate) toml: String,
     /// What was not converted, and why.
     pub(crate) notes: Vec<String>,
+}
+
+/// What carom would refuse of a config: the key, why, and the fix.
+fn refused(toml: &str) -> Option<String> {
+    let read = || {
+        let config = Config::parse(toml)?;
+        config.mail_logs.get()?;
+        config.alerting.get().map(drop)
+    };
+    let error = read().err()?.to_string();
+    // Lines are those of the result, which nobody has seen yet.
+    let what = error.strip_prefix("line ").and_then(|rest| rest.split_once(": ")).map(|(_, what)| what);
+    Some(what.unwrap_or(&error).to_owned())
 }

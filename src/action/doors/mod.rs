@@ -14,7 +14,7 @@ pub(crate) mod retry_time;
 /// Mail.
 pub(crate) mod smtp;
 
-pub(crate) use guard::{TargetHost, Unreachable, resolve};
+pub(crate) use guard::{TargetHost, Unreachable, is_allowed, resolve};
 
 use super::lanes::Lanes;
 use crate::auth::Dns;

@@ -7,7 +7,7 @@
 use super::hocon::{self, Values};
 use super::rules_of_pda;
 use crate::error::{Error, Result};
-use crate::import::Imported;
+use crate::import::{Imported, refused};
 use std::fmt::Write;
 use toml::Value;
 
@@ -19,17 +19,14 @@ const USUAL_ROTATION: &str = r"mail\.log\.(\d{1,3}).*";
 const NOT_NEEDED: [(&str, &str); 11] = [
     ("base", "only other keys use it"),
     ("profiling.enabled", "not needed: `carom -v` logs more"),
-    (
-        "http-server.start",
-        "there is no HTTP service: `carom deliveries --json` and `carom report` answer the same questions",
-    ),
-    ("http-server.host", "there is no HTTP service"),
+    ("http-server.start", "not needed: `carom serve` answers the same paths (docs/serve.md)"),
+    ("http-server.host", "not converted: set [serve] listen"),
     ("logs.rotated-file", "not needed: rotated logs are recognized by their contents"),
     ("logs.max-file-size-to-index", "not needed: there is no limit; [index] max_rows bounds what is kept"),
     ("logs.index-batch-size", "not needed"),
     ("db.dir", "not needed: the index is in the state directory; set [index] path for another place"),
     ("db.name", "not needed: set [index] path for another name"),
-    ("http-server.port", "there is no HTTP service"),
+    ("http-server.port", "not converted: set [serve] listen"),
     ("timing.request-timeout", "not needed"),
 ];
 
@@ -52,6 +49,9 @@ pub(crate) fn import(conf: &str, read: impl Fn(&str) -> Option<String>) -> Resul
     import.notifications(&mut toml);
     import.rules(&mut toml, read);
     import.leftovers();
+    if let Some(why) = refused(&toml) {
+        import.notes.push(format!("carom would refuse this: correct it: {why}"));
+    }
     Ok(Imported { toml, notes: import.notes })
 }
 
@@ -94,7 +94,11 @@ impl Import {
     /// The original mailed its own errors; these alerts tell the same.
     fn notifications(&mut self, toml: &mut String) {
         let recipients = self.app.remove("notification.recipients").unwrap_or_default();
-        let recipients: Vec<String> = recipients.into_iter().filter(|one| one.contains('@')).collect();
+        let (recipients, odd): (Vec<String>, Vec<String>) =
+            recipients.iter().map(|one| address(one).to_owned()).partition(|one| is_address(one));
+        for one in odd.iter().filter(|one| !one.is_empty()) {
+            self.note("notification.recipients", &format!("{one:?} is not an address: left out"));
+        }
         if recipients.is_empty() {
             return self.note("notification.recipients", "no address: nobody is alerted");
         }
@@ -134,16 +138,34 @@ impl Import {
             match (key.as_str(), known) {
                 (_, Some(why)) => self.note(&key, why),
                 ("http-server.auth" | "db.auth", _) if !is_used(&list) => {}
-                ("http-server.auth", _) => self.note(&key, "there is no HTTP service; the passwords are left out"),
+                ("http-server.auth", _) => self.note(
+                    &key,
+                    "the passwords are left out: callers of `carom serve` have tokens ([[serve.tokens]])",
+                ),
                 ("db.auth", _) => self.note(
                     &key,
-                    "the password is left out: put the state directory on an encrypted file system (docs/privacy.md)",
+                    "the password is left out: set [store] key in a carom that was built to encrypt, or put the \
+                     state directory on an encrypted file system (docs/privacy.md)",
                 ),
                 (timing, _) if timing.starts_with("timing.") => self.note(&key, "not needed"),
                 _ => self.note(&key, "not a key that is known: left out"),
             }
         }
     }
+}
+
+/// The address of `Name <address>`.
+fn address(mailbox: &str) -> &str {
+    let inside = mailbox.trim().strip_suffix('>').and_then(|mailbox| mailbox.rsplit_once('<'));
+    inside.map_or(mailbox, |(_, address)| address).trim()
+}
+
+/// Whether `[[alert]] mail` takes it.
+fn is_address(address: &str) -> bool {
+    let mail = Value::from(vec![address.to_owned()]);
+    address.contains('@')
+        && refused(&format!("[[alert]]\nname = \"a\"\nwhen = \"tick-failed\"\nabove = 0\nmail = {mail}\n"))
+            .is_none()
 }
 
 #[cfg(test)]

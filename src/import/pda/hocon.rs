@@ -24,6 +24,7 @@ enum Piece {
 
 /// Reads a file.
 pub(super) fn read(text: &str) -> Result<Values> {
+    let text = text.trim_start_matches('\u{feff}');
     let mut reader = Reader { letters: text.chars().peekable(), line: 1, values: BTreeMap::new() };
     reader.blank();
     let braced = reader.takes('{');
@@ -125,7 +126,8 @@ impl Reader<'_> {
             let key = self.key()?;
             let path = if path.is_empty() { key } else { format!("{path}.{key}") };
             self.spaces();
-            let assigned = self.takes('=') || self.takes(':');
+            let adds = self.takes('+');
+            let assigned = self.takes('=') || !adds && self.takes(':');
             if assigned {
                 self.blank();
             }
@@ -140,7 +142,11 @@ impl Reader<'_> {
                 return Err(self.wrong("a key has no value"));
             }
             let list = if self.takes('[') { self.list()? } else { vec![self.value()?] };
-            self.values.insert(path, list);
+            match adds {
+                // A list has one more element.
+                true => self.values.entry(path).or_default().extend(list),
+                false => drop(self.values.insert(path, list)),
+            }
         }
     }
 
