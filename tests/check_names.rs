@@ -167,6 +167,10 @@ fn names_that_dns_does_not_have_are_found() {
     assert_eq!(found["fix"], "correct mx1.sendr.example, if you mean mx1.sender.example", "{found}");
     host.edit("mx1.sendr.example", "mx1.sender.example");
     host.is_repaired(&[], "mx_allowlist");
+    // An entry of the other form, pasted as one text.
+    host.edit("\"mx1.sender.example\" = ", "\"mx1.sender.example=fbl@sender.example\" = ");
+    let found = host.finds(&[], "wrong", "which cannot be the name of a host");
+    assert!(found["fix"].as_str().unwrap().contains("\"mx.example.com\" = "), "{found}");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::bounces::{OWN, STRANGER, dsn, dsn_of, signed_path};
 use crate::complaints::complaint;
+use crate::guide::shell;
 use crate::harness::peers::{ACCEPT, Manner, SmtpPeer};
 use crate::harness::{DAY_MS, HOUR_MS, Ran, SENDER, Sandbox, free_port, names, plain};
 use crate::proof::{BOUNCES, NO_USER, created};
@@ -348,4 +349,41 @@ fn the_sink_keeps_nothing_of_what_it_is_asked_to_accept() {
     let sandbox = Sandbox::new().smtp_port(free_port());
     sandbox.pipe("x@accept.sink.example", &plain("x@accept.sink.example")).silent();
     assert!(!sandbox.path("state/unproven").exists() && !sandbox.path("state/carom.db").exists());
+}
+
+/// The loop of docs/proof.md, as it is written there.
+#[test]
+fn kept_reports_are_handed_in_again_by_the_loop_of_the_page() {
+    let sandbox = sandbox("");
+    let config = fs::read_to_string(sandbox.path("carom.toml")).unwrap();
+    let first = "keys = [\"a key of at least sixteen octets\"]";
+    let paths = [ANN, "bob@there.example", "joe@there.example"].map(|to| (to, signed_path(&sandbox, to)));
+    let write = |keys: &str| fs::write(sandbox.path("carom.toml"), config.replace(first, keys)).unwrap();
+    write("keys = [\"another key of sixteen octets\"]");
+    // Two of one queue id, and one without.
+    for ((address, path), queue_id) in paths.iter().zip(["4QTWICE", "4QTWICE", ""]) {
+        let sent = Sent { from: "", to: path, client: STRANGER, queue_id, policy: "bounce" };
+        send(&sandbox, &sent, &dsn(address, "5.1.1", NO_USER)).silent();
+    }
+    assert_eq!(sandbox.counter("unproven_bad_signature"), 3);
+    write("keys = [\"another key of sixteen octets\", \"a key of at least sixteen octets\"]");
+    let page = fs::read_to_string("docs/proof.md").unwrap();
+    let block = page.split("```console\n").find(|block| block.contains("while IFS")).unwrap();
+    let commands = block.split("```").next().unwrap();
+    let config = sandbox.path("carom.toml").display().to_string();
+    let run = || shell(&sandbox, &sandbox.dir, &format!("export CAROM_CONFIG={config}\n{commands}"));
+    assert_eq!((run(), run()), (String::new(), String::new()));
+    for (address, _) in &paths {
+        let ran = sandbox.run(&["suppress", "check", address], b"");
+        assert_eq!(ran.code, 1, "{address} is suppressed: {ran:?}");
+    }
+    assert_eq!(sandbox.counter("bounce_hard"), 3, "each counts once");
+    // Copies may be deleted: nothing counts by them.
+    fs::remove_dir_all(sandbox.path("state/unproven")).unwrap();
+    let log = sandbox.run(&["log", "--since", "1d"], b"").stdout;
+    assert!(log.contains("its copy is gone"), "{log}");
+    let forged = "b+aaa-bbbbbbbbbbbb-ann=there.example@bounces.example.com";
+    let sent = Sent { from: "", to: forged, client: STRANGER, queue_id: "4QLATER", policy: "bounce" };
+    send(&sandbox, &sent, &dsn(ANN, "5.1.1", NO_USER)).silent();
+    assert!(sandbox.run(&["log", "--status", "kept"], b"").stdout.contains("4QLATER"));
 }

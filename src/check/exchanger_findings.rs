@@ -25,7 +25,14 @@ pub(super) fn exchanger_findings(config: &Config, dns: &Dns) -> Vec<Finding> {
         toml::Value::Array(hosts) => hosts.iter().filter_map(|host| Some((host.as_str()?, ""))).collect(),
         _ => return Vec::new(),
     };
-    let is_host = |host: &&str| !host.contains('*');
+    let impossible = hosts.keys().copied().filter(|host| !is_possible(host)).map(|host| {
+        let found = format!("mx_allowlist has {host:?}, which cannot be the name of a host");
+        let fix = "write the host as a key, and where its complaints go as the value: \"mx.example.com\" = \
+                   \"fbl@example.com\"";
+        let key = ["policy", SINK, "settings", "mx_allowlist", host];
+        Finding::wrong(SINK, found, fix).of_key(config, &key)
+    });
+    let is_host = |host: &&str| !host.contains('*') && is_possible(host);
     let names = hosts.keys().copied().filter(is_host).map(|host| (host, host, Sought::Address));
     let domains = hosts.iter().filter_map(|(host, to)| Some((*host, to.rsplit_once('@')?.1, Sought::Mail)));
     let lost = names.chain(domains).take(MOST).filter_map(|(host, name, sought)| {
@@ -41,5 +48,11 @@ pub(super) fn exchanger_findings(config: &Config, dns: &Dns) -> Vec<Finding> {
         let key = ["policy", SINK, "settings", "mx_allowlist", host];
         Some(Finding::note(SINK, found, missing.fix(name)).of_key(config, &key))
     });
-    lost.collect()
+    impossible.chain(lost).collect()
+}
+
+/// Whether a host, or some by a `*`, can have this name.
+fn is_possible(host: &str) -> bool {
+    let is_of_name = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '*');
+    !host.is_empty() && host.chars().all(is_of_name)
 }

@@ -106,7 +106,17 @@ fn refused(error: &Error, directory: &Path) -> Error {
     let shown = directory.display();
     let fix = error.remedy_text().unwrap_or_default();
     Error::new(format_args!("{shown}: carom does not work as root where others can write: {}", error.text()))
-        .remedy(format_args!("{fix}, or give the whole directory to the mail user: chown -R carom {shown}"))
+        .remedy(match is_of_system(directory) {
+            true => format!("set the key of the config to a directory of carom's own, not {shown}"),
+            false => format!("{fix}, or give the whole directory to the mail user: chown -R carom {shown}"),
+        })
+}
+
+/// Whether a directory belongs to the system, and may not be given to a user: `/var`, `/proc/sys`.
+pub(crate) fn is_of_system(directory: &Path) -> bool {
+    let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
+    let is_kernels = ["/proc", "/sys", "/dev"].iter().any(|top| whole.starts_with(top));
+    is_kernels || whole.components().count() <= 2
 }
 
 /// What is known about a directory, or about the nearest one above it that exists.

@@ -13,25 +13,41 @@ use std::time::Duration;
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// The sources whose errors a mail server reads.
-const SOURCES: [&str; 14] = [
+const SOURCES: [&str; 19] = [
     "src/archive",
     "src/archive.rs",
     "src/cli/pipe.rs",
     "src/config/required_domains.rs",
     "src/config/toml_file.rs",
+    "src/config/toml_words.rs",
     "src/decide",
     "src/deliver",
+    "src/files/regular.rs",
     "src/halt.rs",
     "src/house.rs",
     "src/intake/pipe.rs",
+    "src/policy/anatomy.rs",
     "src/policy/cache.rs",
     "src/policy/component_source.rs",
     "src/policy/ready.rs",
+    "src/policy/trapped.rs",
     "src/store/sqlite/connection.rs",
+    "src/store/sqlite/database_fault.rs",
 ];
 
 /// What makes an error of the string after it.
-const MAKERS: [&str; 4] = ["Error::new(", "let what =", " wrong(", " later("];
+const MAKERS: [&str; 10] = [
+    "Error::new(",
+    "let what =",
+    "let cause =",
+    "let text =",
+    "return (format!(",
+    " wrong(",
+    " later(",
+    "InvalidInput, format!(",
+    "NotADatabase) => ",
+    "self.error(path, ",
+];
 
 fn sources(path: &str) -> Vec<String> {
     let whole = Path::new(ROOT).join(path);
@@ -106,7 +122,9 @@ fn everything() -> String {
     ["src", "policies/sink/src", "policies/bounce/src"]
         .iter()
         .for_each(|path| below(&Path::new(ROOT).join(path), &mut text));
-    text.replace("\\\"", "\"").replace("\\\n", "")
+    let text = text.replace("\\\"", "\"");
+    // A string goes on after the blanks of its next line.
+    text.split("\\\n").enumerate().map(|(at, part)| if at > 0 { part.trim_start() } else { part }).collect()
 }
 
 /// The texts in the table of exit texts.
@@ -123,6 +141,25 @@ fn every_error_that_a_mail_server_can_read_is_in_the_table_of_exit_texts() {
     let missing: Vec<String> =
         all.flat_map(|text| errors(&text)).filter(|text| !page.contains(core(text))).collect();
     assert!(missing.is_empty(), "{PAGE} does not name {missing:#?}");
+}
+
+#[test]
+fn every_counter_of_a_policys_failure_and_every_event_of_the_log_is_explained() {
+    let quoted = |path: &str, start: &str| -> Vec<String> {
+        let text = document(path).text;
+        let places = text.match_indices(start).map(|(at, start)| text[at + start.len()..].to_owned());
+        places.filter_map(|rest| Some(rest.split_once('"')?.0.to_owned())).collect()
+    };
+    let counters = quoted("src/policy/failure.rs", "=> \"policy_");
+    let events = quoted("src/message_log/later_line.rs", "event: \"");
+    assert!(counters.len() > 5 && events.len() > 1, "{counters:?} {events:?}");
+    let (page, words) = (document(PAGE).text, document("docs/message-log.md").text);
+    for counter in counters {
+        assert!(page.contains(&format!("`policy_{counter}`")), "{PAGE}: {counter}");
+    }
+    for event in events {
+        assert!(words.contains(&format!("| `{event}` |")), "docs/message-log.md: {event}");
+    }
 }
 
 #[test]
