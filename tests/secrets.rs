@@ -10,7 +10,7 @@ const MARK: &str = "TopSecretValue12345678";
 const NUMBER: &str = "99887766554433";
 
 /// Mistyped tables. S is a secret, N is one of digits.
-const MISTYPED: [&str; 54] = [
+const MISTYPED: [&str; 56] = [
     "[verp]\nkeys = \"S\"\n",
     "[verp]\nkeys = [N]\n",
     "[verp]\nkeys = [\"S\n",
@@ -25,6 +25,8 @@ const MISTYPED: [&str; 54] = [
     "[verp]\nS = 1\n",
     "[verp]\nkeys = { a = \"S\" }\n",
     "[verp]\nkeys = { S = 1 }\n",
+    "[verp]\nkeys = [\"file:S\"]\ndomain = \"b.example\"\n",
+    "[verp]\nkeys = [\"credential:a/S\"]\ndomain = \"b.example\"\n",
     "[verp]\nkeys = [\"S\"]\n",
     "NOTIFY\nsecrets = [\"S\"]\n",
     "NOTIFY\nsecrets = [\"whsec_S!!\"]\n",

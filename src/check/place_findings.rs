@@ -8,7 +8,7 @@
 use super::place_kind::{PlaceKind, misplaced};
 use crate::config::{Config, SinkPlace};
 use crate::files::user_database::SYSTEM;
-use crate::files::{private, probe};
+use crate::files::{owner, private, probe};
 use crate::finding::Finding;
 use std::collections::BTreeSet;
 use std::io;
@@ -167,6 +167,9 @@ impl OwnPlace {
             }
             _ if is_of_mail_user(config) => run_as_mail_user(config),
             (_, Some(bar)) => format!("let {} reach it: chmod a+x {}", user(), bar.display()),
+            _ if owner::is_of_system(path) => {
+                format!("set {} to a directory of carom's own", written(self.key))
+            }
             _ => format!("give it to the user that runs carom: chown -R {}: {}", user(), path.display()),
         };
         Finding::wrong(self.subject, found, fix)

@@ -65,14 +65,14 @@ fn place(written: &str) -> Result<SecretPlace<'_>> {
     if let Some(path) = written.strip_prefix(FILE).map(Path::new) {
         return match path.is_absolute() {
             true => Ok(SecretPlace::File(path)),
-            false => Err(Error::new(format_args!("{written} does not name a file"))
+            false => Err(Error::new("what follows file: does not name a file")
                 .remedy("write the whole path: file:/etc/carom/verp.key")),
         };
     }
     match written.strip_prefix(CREDENTIAL) {
         None => Ok(SecretPlace::Here(written)),
         Some(name) if name.is_empty() || name.contains('/') => {
-            Err(Error::new(format_args!("{written} does not name a credential"))
+            Err(Error::new("what follows credential: does not name a credential")
                 .remedy("write its name: credential:verp"))
         }
         Some(name) => Ok(SecretPlace::Credential(name)),

@@ -33,6 +33,10 @@ impl MessageLog {
             for path in daily::all(&self.unwritten, name)? {
                 self.take(&path).context(path.display())?;
             }
+            // The link to the newest leads nowhere then.
+            if daily::all(&self.unwritten, name)?.is_empty() {
+                let _ = fs::remove_file(self.unwritten.join(format!("{name}.log")));
+            }
         }
         Ok(())
     }
