@@ -348,22 +348,6 @@ fn a_terminal_of_any_width_shows_the_reason_the_parked_step_and_its_retry() {
     }
 }
 
-#[test]
-fn a_key_is_found_as_it_is_pasted_and_an_empty_one_is_an_error() {
-    let sandbox = Sandbox::new();
-    let to = "ann@accept.sink.example";
-    pipe(&sandbox, to, "4Qp1", &plain(to)).silent();
-    for typed in [" ann@accept.sink.example ", "<ann@accept.sink.example>", "mailto:ann@accept.sink.example"]
-    {
-        assert!(find(&sandbox, typed).contains("4Qp1"), "{typed}");
-        assert_eq!(log(&sandbox, &["--recipient", typed]).len(), 1, "{typed}");
-    }
-    for empty in ["", " ", "<>"] {
-        let ran = sandbox.run(&["find", empty], b"");
-        assert!(ran.code != 0 && ran.stderr.contains("give an address"), "{ran:?}");
-    }
-}
-
 /// A terminal of 80 columns.
 #[test]
 fn rows_are_fitted_to_a_terminal_and_whole_elsewhere() {

@@ -375,3 +375,20 @@ fn lines_that_a_killed_tick_has_written_are_not_written_again() {
     assert_eq!(fs::read_to_string(&log).unwrap().matches("4QONCE").count(), 1);
     assert!(!left.exists());
 }
+
+#[test]
+fn a_key_is_found_as_it_is_pasted_and_an_empty_one_is_an_error() {
+    let sandbox = Sandbox::new();
+    let to = "ann@accept.sink.example";
+    sandbox.run(&queued(to, "4Qp1"), &plain(to)).silent();
+    for typed in [" ann@accept.sink.example ", "<ann@accept.sink.example>", "mailto:ann@accept.sink.example"]
+    {
+        assert!(found(&sandbox, typed).contains("4Qp1"), "{typed}");
+        let log = sandbox.run(&["log", "--recipient", typed], b"").stdout;
+        assert_eq!(log.lines().count(), 1, "{typed}: {log}");
+    }
+    for empty in ["", " ", "<>"] {
+        let ran = sandbox.run(&["find", empty], b"");
+        assert!(ran.code != 0 && ran.stderr.contains("give an address"), "{ran:?}");
+    }
+}
