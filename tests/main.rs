@@ -86,6 +86,7 @@ mod releases;
 mod return_paths;
 mod safe_defaults;
 mod secrets;
+mod sequences;
 mod serve;
 mod serve_actions;
 mod serve_api;

@@ -80,16 +80,20 @@ pub(crate) fn set_policy_clock(advance: impl Fn() + Send + Sync + 'static) {
 }
 
 /// Held while a policy runs.
-pub(crate) struct PolicyRun(());
+pub(crate) struct PolicyRun {
+    /// Whether a watchdog steps the clock.
+    pub(crate) is_watched: bool,
+}
 
 impl PolicyRun {
     /// Without a watchdog this does nothing: such a process has a thread for the clock.
     pub(crate) fn begin(time_limit: Duration) -> PolicyRun {
-        if LIMIT_MS.load(SeqCst) > 0 {
+        let is_watched = LIMIT_MS.load(SeqCst) > 0;
+        if is_watched {
             POLICY_RUNS.store(true, SeqCst);
             fire_in(time_limit.min(left()));
         }
-        PolicyRun(())
+        PolicyRun { is_watched }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::digest;
 use crate::envelope::{WantedReport, split_address};
 use crate::plan::{Action, Plan, Refusal, Route, Step, SuccessReport, Verdict};
 use crate::policy::recipient_facts::RecipientFacts;
-use crate::policy::{Decision, Failure, Policy};
+use crate::policy::{Decision, DecisionSequence, Failure, Policy};
 use std::fmt;
 use std::rc::Rc;
 
@@ -65,8 +65,31 @@ impl fmt::Display for Undecided {
 impl Question<'_> {
     /// Asks the policy for a plan, then where the answers in it may go.
     pub(crate) fn ask(&self, policy: &Policy, facts: &Rc<RecipientFacts>) -> Result<Decided, Undecided> {
-        let now_ms = u64::try_from(self.at_ms).unwrap_or(0);
-        let mut decision = policy.decide(facts, self.seed, now_ms).map_err(Undecided::Policy)?;
+        let decision = policy.decide(facts, self.seed, self.now_ms()).map_err(Undecided::Policy)?;
+        self.complete(policy, facts, decision)
+    }
+
+    /// The same about the next failure of a sequence.
+    pub(crate) fn ask_next(
+        &self,
+        sequence: &mut DecisionSequence<'_>,
+        facts: &Rc<RecipientFacts>,
+    ) -> Result<Decided, Undecided> {
+        let decision = sequence.decide(facts, self.seed, self.now_ms()).map_err(Undecided::Policy)?;
+        self.complete(sequence.policy, facts, decision)
+    }
+
+    fn now_ms(&self) -> u64 {
+        u64::try_from(self.at_ms).unwrap_or(0)
+    }
+
+    /// Finds out where the answers of a plan may go.
+    fn complete(
+        &self,
+        policy: &Policy,
+        facts: &Rc<RecipientFacts>,
+        mut decision: Decision,
+    ) -> Result<Decided, Undecided> {
         let mut plan = std::mem::take(&mut decision.plan);
         if self.reports_success(&plan, facts)? {
             let action = Action::ReportSuccess(SuccessReport::default());

@@ -26,6 +26,9 @@ const LOOKED_UP: usize = 16_384;
 /// Failures of one transaction: others wait for it for about 50 ms.
 const TOGETHER: usize = 1024;
 
+/// Failures that the policy fails for.
+type Undone<'f> = Vec<(&'f FailedDelivery, Undecided)>;
+
 pub(super) struct Acting<'s, 'h> {
     pub(super) house: &'h House,
     pub(super) policy: &'h Policy,
@@ -88,22 +91,12 @@ impl Acting<'_, '_> {
 
     /// Acts on some. What the policy fails for is tried again.
     pub(super) fn act_on(&mut self, failures: &[FailedDelivery]) -> Result<()> {
-        let (now_ms, nothing) = (clock::now_ms(), Content::read(Arc::default()));
-        let (mut rows, mut decided, mut failed) = (Vec::new(), Vec::new(), Vec::new());
-        for failure in failures {
-            if self.is_over() {
-                break;
-            }
-            let when = (now_ms, self.deadline);
-            match DecidedFailure::decide(self.house, self.policy, failure, &nothing, when) {
-                Ok(one) => {
-                    rows.push(failure.row());
-                    decided.push(one);
-                }
-                Err(undecided) => failed.push((failure, undecided)),
-            }
-        }
+        let now_ms = clock::now_ms();
+        let (mut decided, failed) = self.decide(failures, now_ms);
         if !decided.is_empty() {
+            // As they happened.
+            decided.sort_by_key(|(row, _)| *row);
+            let (rows, decided): (Vec<i64>, Vec<DecidedFailure>) = decided.into_iter().unzip();
             let written = self.noted.written_up_to(self.outside.written());
             let (acted, batch) = act_together(self.house, self.policy, decided, &self.watermark, written)?;
             self.index.finish_failures(&rows, batch)?;
@@ -117,6 +110,33 @@ impl Acting<'_, '_> {
             ([(_, why), ..], TOGETHER) if failed.len() == TOGETHER => Err(Error::new(why)),
             _ => Ok(()),
         }
+    }
+
+    /// Asks the policy, about the failures of one sender domain after those of another. Returns
+    /// what it has decided, and what it fails for.
+    fn decide<'f>(
+        &self,
+        failures: &'f [FailedDelivery],
+        now_ms: i64,
+    ) -> (Vec<(i64, DecidedFailure)>, Undone<'f>) {
+        let (mut decided, mut failed) = (Vec::with_capacity(failures.len()), Vec::new());
+        let (nothing, when) = (Content::read(Arc::default()), (now_ms, self.deadline));
+        let mut by_sender: Vec<(String, &FailedDelivery)> =
+            failures.iter().map(|failure| (failure.sender_domain(), failure)).collect();
+        by_sender.sort_by(|(one, _), (other, _)| one.cmp(other));
+        for of_sender in by_sender.chunk_by(|(one, _), (other, _)| one == other) {
+            let mut sequence = self.policy.sequence();
+            for (_, failure) in of_sender {
+                if self.is_over() {
+                    return (decided, failed);
+                }
+                match DecidedFailure::decide(self.house, &mut sequence, failure, &nothing, when) {
+                    Ok(one) => decided.push((failure.row(), one)),
+                    Err(undecided) => failed.push((*failure, undecided)),
+                }
+            }
+        }
+        (decided, failed)
     }
 
     /// Writes the lines of the message log, and hands over what leaves the process.

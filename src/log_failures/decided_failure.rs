@@ -1,4 +1,4 @@
-//! A failure and what the policy has decided about it: a fresh instance decides each one.
+//! A failure and what the policy has decided about it.
 //!
 //! Not here: doing it (`acted_failure`). Invariant: the same failure, policy and settings give the
 //! same plan.
@@ -11,7 +11,7 @@ use crate::house::House;
 use crate::mail::{Content, Mail};
 use crate::message_log::DecidedBy;
 use crate::plan::Plan;
-use crate::policy::Policy;
+use crate::policy::DecisionSequence;
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::store::Tally;
 use std::rc::Rc;
@@ -33,10 +33,11 @@ pub(super) struct DecidedFailure {
 }
 
 impl DecidedFailure {
-    /// Asks the policy. `nothing` is the content of a message that is not there.
+    /// Asks the policy, after the earlier failures of the same sender domain. `nothing` is the
+    /// content of a message that is not there.
     pub(super) fn decide(
         house: &House,
-        policy: &Policy,
+        sequence: &mut DecisionSequence<'_>,
         failed: &FailedDelivery,
         nothing: &Arc<Content>,
         (now_ms, deadline): (i64, Deadline),
@@ -58,7 +59,7 @@ impl DecidedFailure {
         // A policy decides about a report, which has no queue id.
         let envelope = Envelope { queue_id: None, ..mail.envelope.clone() };
         let facts = Rc::new(RecipientFacts::new(Rc::new(message), envelope));
-        let decided = house.question(mail.seed, now_ms, deadline).ask(policy, &facts)?;
+        let decided = house.question(mail.seed, now_ms, deadline).ask_next(sequence, &facts)?;
         let digest = if decided.plan.only_counts() { String::new() } else { decided.digest() };
         let (mut plan, mut counted) = (decided.plan, Tally::default());
         report_grounds::note(&mut plan, &facts.message);

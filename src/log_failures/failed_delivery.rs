@@ -82,6 +82,11 @@ impl FailedDelivery {
         Key::of_delivery(self.id)
     }
 
+    /// The domain whose mail failed: instances of the policy see failures of one domain only.
+    pub(crate) fn sender_domain(&self) -> String {
+        split_address(&self.sender).map_or("", |(_, domain)| domain).to_lowercase()
+    }
+
     /// The addresses that it says are unreachable.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = &str> {
         [Some(self.recipient.as_str()), self.final_recipient.as_deref()].into_iter().flatten()

@@ -19,7 +19,7 @@ const IMPORTS: &[&str] = &["facts", "reports", "actions", "host", "session"];
 /// The interfaces a policy must export.
 const EXPORTS: &[&str] = &["decision", "mapping", "classification", "settings"];
 /// The interfaces it may export besides.
-const OPTIONAL: &[&str] = &["preparation", "diagnosis", "reception"];
+const OPTIONAL: &[&str] = &["preparation", "diagnosis", "reception", "sequence"];
 
 #[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct Anatomy {

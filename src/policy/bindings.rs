@@ -27,6 +27,20 @@ pub(crate) mod optional {
     });
 }
 
+/// A policy of which one instance decides about several failures.
+pub(crate) mod several {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        inline: "
+            package carom:several;
+            world several {
+                export carom:policy/sequence@1.1.0;
+            }
+        ",
+        world: "carom:several/several",
+    });
+}
+
 /// A policy that answers in the SMTP dialogue.
 pub(crate) mod receiving {
     wasmtime::component::bindgen!({

@@ -13,7 +13,7 @@ use wasmtime::{
 };
 
 /// Time between two ticks of the guests' clock.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 /// How compiled policies run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

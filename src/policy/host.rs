@@ -1,13 +1,14 @@
 //! What one decision needs and what it has built so far, and the imports for chance, time, log and
 //! settings.
 //!
-//! A `Host` serves one question and is thrown away. Not here: the imports that build the plan
-//! (`plan_builder`) and those that answer questions (`answers`). Invariant: a guest changes nothing
+//! A `Host` serves one question and is thrown away, also where an instance is asked several times.
+//! Not here: the imports that build the plan (`plan_builder`) and those that answer questions
+//! (`answers`). Invariant: a guest changes nothing
 //! outside its `Host`; one that fails leaves no plan.
 
 use super::bindings::carom::policy::host;
 use super::chance::Chance;
-use super::engine::Meter;
+use super::engine::{Meter, TICK};
 use super::failure::FailureKind;
 use super::guest_text::line;
 use super::last_words::LastWords;
@@ -36,7 +37,7 @@ pub(crate) struct Host {
     pub(crate) asked: Vec<(&'static str, Duration)>,
     pub(crate) meter: Meter,
     /// Under a watchdog, its timer steps the clock while this exists.
-    _run: PolicyRun,
+    pub(crate) run: Option<PolicyRun>,
     pub(crate) limits: LimitsTable,
     /// Why the guest was stopped, if the host stopped it: the kind of failure and the cause.
     pub(crate) stopped: Option<(FailureKind, String)>,
@@ -45,8 +46,9 @@ pub(crate) struct Host {
     pub(crate) trust: Trust,
     policy: Arc<str>,
     started: Instant,
-    /// The processor time of this thread, then.
-    started_at: Duration,
+    /// The processor time of this thread, then. To ask for it is a system call, which most
+    /// questions end without: a clock that always ticks asks at the first tick.
+    started_at: Option<Duration>,
     /// Time that carom took to answer: waiting for DNS is not the policy's fault.
     waited: Duration,
     chance: Chance,
@@ -68,19 +70,21 @@ impl Host {
         seed: u64,
         now_ms: u64,
     ) -> Host {
+        let run = PolicyRun::begin(Duration::from_millis(limits.time));
+        let started_at = run.is_watched.then(cpu_time::of_this_thread);
         Host {
             facts,
             plan: Plan::default(),
             asked: Vec::new(),
             meter: Meter::new(&limits),
-            _run: PolicyRun::begin(Duration::from_millis(limits.time)),
+            run: Some(run),
             limits,
             stopped: None,
             settings,
             trust,
             policy,
             started: Instant::now(),
-            started_at: cpu_time::of_this_thread(),
+            started_at,
             waited: Duration::ZERO,
             chance: Chance(seed),
             // A second sequence: what a language's runtime draws does not shift what the policy
@@ -95,8 +99,15 @@ impl Host {
     /// Time that the guest itself has used: on a busy machine that is less than has passed.
     pub(crate) fn used(&self) -> Duration {
         let passed = self.started.elapsed();
-        let worked = cpu_time::of_this_thread().saturating_sub(self.started_at);
-        passed.min(worked).saturating_sub(self.waited)
+        let worked = self.started_at.map(|began| cpu_time::of_this_thread().saturating_sub(began));
+        worked.map_or(passed, |worked| passed.min(worked)).saturating_sub(self.waited)
+    }
+
+    /// The same at a tick of the clock. Until the first one, it can have used no more than a step.
+    pub(crate) fn used_at_tick(&mut self) -> Duration {
+        let so_far = self.started.elapsed().min(TICK);
+        self.started_at.get_or_insert_with(|| cpu_time::of_this_thread().saturating_sub(so_far));
+        self.used()
     }
 
     /// Answers a question about the message; the time it takes is not the guest's.

@@ -1,7 +1,8 @@
 //! A component linked with what carom offers, and the interfaces that it exports: those that every
-//! policy has, and `diagnosis` and `reception` where it has them.
+//! policy has, and `diagnosis`, `reception` and `sequence` where it has them.
 //!
-//! Not here: what is asked through them (`questions`, `classes`, `reception`). Invariant: a
+//! Not here: what is asked through them (`questions`, `classes`, `reception`,
+//! `sequence`). Invariant: a
 //! component that exports an interface in another form than the WIT says is refused when it is
 //! linked.
 
@@ -9,6 +10,7 @@ use super::bindings::carom::policy::{actions, facts, host, reports};
 use super::bindings::optional::{Diagnosing, DiagnosingIndices};
 use super::bindings::receiving::carom::policy::session;
 use super::bindings::receiving::{Receiving, ReceivingIndices};
+use super::bindings::several::{Several, SeveralIndices};
 use super::bindings::{self, PolicyIndices};
 use super::host::Host;
 use std::collections::BTreeSet;
@@ -18,12 +20,14 @@ use wasmtime::{Engine, Result, Store};
 /// The optional interfaces.
 const DIAGNOSIS: &str = "carom:policy/diagnosis@1.1.0";
 const RECEPTION: &str = "carom:policy/reception@1.1.0";
+const SEQUENCE: &str = "carom:policy/sequence@1.1.0";
 
 pub(crate) struct Linked {
     component: InstancePre<Host>,
     policy: PolicyIndices,
     diagnosis: Option<DiagnosingIndices>,
     reception: Option<ReceivingIndices>,
+    sequence: Option<SeveralIndices>,
 }
 
 /// An instance, and its exports.
@@ -31,6 +35,7 @@ pub(crate) struct Guest {
     pub(crate) policy: bindings::Policy,
     pub(crate) diagnosis: Option<Diagnosing>,
     pub(crate) reception: Option<Receiving>,
+    pub(crate) sequence: Option<Several>,
 }
 
 /// Offers the interfaces of `carom:policy` that a component imports: most need but some, and each
@@ -59,7 +64,8 @@ impl Linked {
         let exports = |interface| component.component().get_export_index(None, interface).is_some();
         let diagnosis = exports(DIAGNOSIS).then(|| DiagnosingIndices::new(&component)).transpose()?;
         let reception = exports(RECEPTION).then(|| ReceivingIndices::new(&component)).transpose()?;
-        Ok(Linked { policy, diagnosis, reception, component })
+        let sequence = exports(SEQUENCE).then(|| SeveralIndices::new(&component)).transpose()?;
+        Ok(Linked { policy, diagnosis, reception, sequence, component })
     }
 
     /// Whether it answers in the SMTP dialogue.
@@ -67,11 +73,18 @@ impl Linked {
         self.reception.is_some()
     }
 
+    /// Whether one instance decides about several failures.
+    pub(crate) fn decides_several(&self) -> bool {
+        self.sequence.is_some()
+    }
+
     pub(crate) fn instantiate(&self, store: &mut Store<Host>) -> Result<Guest> {
         let instance = self.component.instantiate(&mut *store)?;
         let policy = self.policy.load(&mut *store, &instance)?;
         let diagnosis = self.diagnosis.as_ref().map(|found| found.load(&mut *store, &instance));
         let reception = self.reception.as_ref().map(|found| found.load(&mut *store, &instance));
-        Ok(Guest { policy, diagnosis: diagnosis.transpose()?, reception: reception.transpose()? })
+        let sequence = self.sequence.as_ref().map(|found| found.load(&mut *store, &instance));
+        let (diagnosis, reception) = (diagnosis.transpose()?, reception.transpose()?);
+        Ok(Guest { policy, diagnosis, reception, sequence: sequence.transpose()? })
     }
 }

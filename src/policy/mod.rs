@@ -59,12 +59,14 @@ mod wasi;
 mod linked;
 /// A policy ready to decide.
 mod ready;
-/// A fresh instance for each question, within its limits.
+/// An instance and what it is asked, within its limits.
 mod instance;
 /// What each delivery failure means.
 mod classes;
 /// The questions about a message.
 mod questions;
+/// Failures of one sender domain, decided one after the other.
+mod sequence;
 /// What is answered in the SMTP dialogue.
 mod reception;
 /// How many instances there are at a time.
@@ -90,6 +92,7 @@ pub(crate) use failure::Failure;
 pub(crate) use questions::Decision;
 pub(crate) use ready::{Policy, Readied, Use, Wanted};
 pub(crate) use reception::PolicyAnswer;
+pub(crate) use sequence::DecisionSequence;
 pub(crate) use verified::CodeCheck;
 
 use crate::clock;

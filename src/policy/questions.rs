@@ -1,7 +1,8 @@
 //! The questions to a policy about one message: what to do with it, whether its return path may be
 //! answered, and whether the settings make sense.
 //!
-//! Not here: what delivery failures mean (`classes`). Invariant: an answer is complete, or it is a
+//! Not here: what delivery failures mean (`classes`), and one instance for several failures
+//! (`sequence`). Invariant: an answer is complete, or it is a
 //! `Failure`.
 
 use super::failure::{Failure, FailureKind, status_line};
@@ -38,13 +39,13 @@ pub(crate) struct Decision {
 
 impl Decision {
     /// What a guest has built, and what that cost.
-    pub(super) fn of(store: Store<Host>) -> Decision {
-        let used = store.data().used();
+    pub(super) fn of(store: &mut Store<Host>) -> Decision {
         let fuel = store.get_fuel().ok().map(|left| u64::MAX - left);
-        let host = store.into_data();
-        let mut plan = host.plan;
+        let host = store.data_mut();
+        let (used, memory, asked) = (host.used(), host.meter.peak, std::mem::take(&mut host.asked));
+        let mut plan = std::mem::take(&mut host.plan);
         plan.tell_bounces();
-        Decision { plan, asked: host.asked, used, memory: host.meter.peak, fuel }
+        Decision { plan, asked, used, memory, fuel }
     }
 }
 
@@ -60,11 +61,16 @@ impl Policy {
         seed: u64,
         now_ms: u64,
     ) -> Result<Decision, Failure> {
-        let (decided, store) = self.ask(facts, (seed, now_ms), |guest, store| {
+        let (decided, mut store) = self.ask(facts, (seed, now_ms), |guest, store| {
             guest.policy.carom_policy_decision().call_decide(store)
         })?;
-        decided.map_err(|refusal| self.failure(FailureKind::Refused, &status_line(&refusal)))?;
-        Ok(Decision::of(store))
+        decided.map_err(|refusal| self.refused(&refusal))?;
+        Ok(Decision::of(&mut store))
+    }
+
+    /// The policy says itself that it cannot decide.
+    pub(super) fn refused(&self, why: &str) -> Failure {
+        self.failure(FailureKind::Refused, &status_line(why))
     }
 
     /// Whether `return_path` may be answered; `hosts` are its mail exchangers.

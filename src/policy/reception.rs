@@ -50,15 +50,14 @@ impl Policy {
         seed: u64,
         now_ms: u64,
     ) -> Result<ReceivedAnswer, Failure> {
-        let (answer, store) = self.ask(facts, (seed, now_ms), |guest, store| match &guest.reception {
+        let (answer, mut store) = self.ask(facts, (seed, now_ms), |guest, store| match &guest.reception {
             Some(guest) => guest.carom_policy_reception().call_receive(store),
             None => Ok(Ok(reception::Answer::Usual)),
         })?;
-        let refused = |text: String| self.failure(FailureKind::Refused, &status_line(&text));
-        let answer = answer.map_err(refused)?;
+        let answer = answer.map_err(|text| self.refused(&text))?;
         let bad_step = |what: String| self.failure(FailureKind::BadStep, &status_line(&what));
         let answer = checked(answer).map_err(bad_step)?;
-        Ok(ReceivedAnswer { answer, decision: Decision::of(store) })
+        Ok(ReceivedAnswer { answer, decision: Decision::of(&mut store) })
     }
 }
 

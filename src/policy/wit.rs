@@ -9,6 +9,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("host.wit", include_str!("../../wit/host.wit")),
     ("session.wit", include_str!("../../wit/session.wit")),
     ("decision.wit", include_str!("../../wit/decision.wit")),
+    ("sequence.wit", include_str!("../../wit/sequence.wit")),
     ("mapping.wit", include_str!("../../wit/mapping.wit")),
     ("classification.wit", include_str!("../../wit/classification.wit")),
     ("diagnosis.wit", include_str!("../../wit/diagnosis.wit")),

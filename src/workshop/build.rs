@@ -163,11 +163,12 @@ fn c(directory: &Path, output: BorrowedFd<'_>) -> Result<Vec<u8>> {
     fs::remove_file(&module).context(module.display())?;
     let exports = |name: &[u8]| bytes.windows(name.len()).any(|place| place == name);
     let world = world(exports(b"carom:policy/preparation@"), exports(b"carom:policy/diagnosis@"));
-    let receives = exports(b"carom:policy/reception@");
+    // Worlds add up.
+    let more = [("reception", "receiving-policy"), ("sequence", "sequence-policy")];
+    let more = more.map(|(name, world)| (exports(format!("carom:policy/{name}@").as_bytes()), world));
     describe(&mut bytes, &directory.join("wit"), world)?;
-    if receives {
-        // Worlds add up.
-        describe(&mut bytes, &directory.join("wit"), "receiving-policy")?;
+    for (_, world) in more.iter().filter(|(is_exported, _)| *is_exported) {
+        describe(&mut bytes, &directory.join("wit"), world)?;
     }
     Ok(bytes)
 }

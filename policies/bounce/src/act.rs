@@ -32,7 +32,7 @@ const COUNTED: &[&str] = &[
 ];
 
 /// Decides about the message. `classify` says what failures mean.
-pub(crate) fn decide<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a>>) {
+pub(crate) fn decide<'a>(acting: &Acting, classify: impl FnOnce(&[&Recipient]) -> Vec<Class<'a>>) {
     actions::accept();
     match reports::kind() {
         ReportKind::Other if reports::is_unsubscribe() => unsubscribe::unsubscribe(acting),
@@ -44,7 +44,7 @@ pub(crate) fn decide<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Ve
     }
 }
 
-fn bounces<'a>(acting: &Acting, classify: impl Fn(&[&Recipient]) -> Vec<Class<'a>>) {
+fn bounces<'a>(acting: &Acting, classify: impl FnOnce(&[&Recipient]) -> Vec<Class<'a>>) {
     let recipients = reports::recipients();
     let failed: Vec<&Recipient> =
         recipients.iter().filter(|recipient| recipient.fate == Fate::Failed).take(MOST).collect();

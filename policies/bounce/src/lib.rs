@@ -43,7 +43,8 @@ pub use classify::{classify, classify_with, classify_without, explain, Class, Fa
 pub use own_rules::Own;
 
 use carom_policy::reports::{self, Recipient};
-use carom_policy::{diagnosis, host, Policy};
+use carom_policy::{diagnosis, host, Policy, Sequence};
+use std::cell::RefCell;
 
 /// The failure in a record of 1.0, of 1.1 or of a report, which have the same fields, the recipient
 /// and the sender.
@@ -70,20 +71,7 @@ struct Bounce;
 
 impl Policy for Bounce {
     fn decide() -> Result<(), String> {
-        let settings = settings::read_all(&host::settings());
-        let (acting, own) = settings.map_err(|complaints| complaints.join("; "))?;
-        act::decide(&acting, |recipients| {
-            let sender = reports::original_sender();
-            let class = |recipient: &&Recipient| {
-                let failure = failure!(
-                    recipient,
-                    &recipient.address,
-                    other_than(&recipient.address, sender.as_deref())
-                );
-                classify_with(own.as_ref(), &failure, &mut Scratch::default())
-            };
-            recipients.iter().map(class).collect()
-        });
+        Kept::new()?.decide();
         Ok(())
     }
 
@@ -115,6 +103,54 @@ impl Policy for Bounce {
 
     fn validate(settings: &str) -> Vec<String> {
         settings::read(settings).err().unwrap_or_default()
+    }
+}
+
+/// What is the same for every failure of a sequence, and memory that one leaves to the next.
+struct Kept {
+    acting: acting::Acting,
+    own: Option<Own>,
+    scratch: Scratch,
+}
+
+thread_local! {
+    static KEPT: RefCell<Option<Kept>> = const { RefCell::new(None) };
+}
+
+impl Sequence for Bounce {
+    fn decide_next() -> Result<(), String> {
+        KEPT.with_borrow_mut(|kept| {
+            let kept = match kept {
+                Some(kept) => kept,
+                None => kept.insert(Kept::new()?),
+            };
+            kept.decide();
+            Ok(())
+        })
+    }
+}
+
+impl Kept {
+    fn new() -> Result<Kept, String> {
+        let settings = settings::read_all(&host::settings());
+        let (acting, own) = settings.map_err(|complaints| complaints.join("; "))?;
+        Ok(Kept { acting, own, scratch: Scratch::default() })
+    }
+
+    fn decide(&mut self) {
+        let Kept { acting, own, scratch } = self;
+        act::decide(acting, |recipients| {
+            let sender = reports::original_sender();
+            let mut class = |recipient: &&Recipient| {
+                let failure = failure!(
+                    recipient,
+                    &recipient.address,
+                    other_than(&recipient.address, sender.as_deref())
+                );
+                classify_with(own.as_ref(), &failure, scratch)
+            };
+            recipients.iter().map(&mut class).collect()
+        });
     }
 }
 
@@ -158,3 +194,4 @@ fn about(about: About) -> diagnosis::About {
 }
 
 carom_policy::policy!(Bounce);
+carom_policy::sequence!(Bounce);

@@ -47,12 +47,31 @@ pub mod receiving {
     });
 }
 
+/// Apart, so that only a policy that keeps nothing of one failure for the next exports it.
+#[doc(hidden)]
+pub mod several {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: "
+            package carom:sdk;
+            world several {
+                export carom:policy/sequence@1.1.0;
+            }
+        ",
+        world: "carom:sdk/several",
+        pub_export_macro: true,
+        default_bindings_module: "carom_policy::several",
+        generate_all,
+    });
+}
+
 pub use bindings::carom::policy::{actions, facts, host, reports};
 pub use bindings::exports::carom::policy::classification::{Class, Failure, Severity};
 pub use bindings::exports::carom::policy::diagnosis;
 pub use bindings::exports::carom::policy::mapping::Route;
 pub use receiving::carom::policy::session;
 pub use receiving::exports::carom::policy::reception;
+pub use several::exports::carom::policy::sequence;
 
 /// What a policy decides. Everything has a default, so a policy implements only what it needs.
 pub trait Policy {
@@ -96,6 +115,13 @@ pub trait Policy {
 pub trait Reception {
     /// What to answer. An error is a failure of the policy: carom answers as if it were not there.
     fn receive() -> Result<reception::Answer, String>;
+}
+
+/// What a policy decides about failures in the mail log, of which one instance is asked about several.
+/// Pass the type to [`sequence!`], beside [`policy!`].
+pub trait Sequence {
+    /// Builds the action tree for the next failure, as [`Policy::decide`] would in a fresh instance.
+    fn decide_next() -> Result<(), String>;
 }
 
 /// The class of a failure that says nothing.
@@ -215,6 +241,28 @@ macro_rules! reception {
                 }
             }
             $crate::receiving::export! { Receiver with_types_in $crate::receiving }
+        };
+    };
+}
+
+/// Makes a type that implements [`Sequence`] the part of this component that decides about several
+/// failures.
+#[macro_export]
+macro_rules! sequence {
+    ($sequence:ty) => {
+        #[cfg(not(target_arch = "wasm32"))]
+        const _: fn() -> ::core::result::Result<(), ::std::string::String> =
+            <$sequence as $crate::Sequence>::decide_next;
+        #[cfg(target_arch = "wasm32")]
+        const _: () = {
+            struct Next;
+            impl $crate::sequence::Guest for Next {
+                fn decide_next() -> Result<(), String> {
+                    $crate::report_panics();
+                    <$sequence as $crate::Sequence>::decide_next()
+                }
+            }
+            $crate::several::export! { Next with_types_in $crate::several }
         };
     };
 }

@@ -42,6 +42,8 @@ enum Pending {
 
 pub(crate) fn known_keys(shared: &SharedConnection, keys: &[String]) -> Result<Vec<bool>> {
     shared.read(|db| {
+        // One lock for all.
+        let _moment = db.unchecked_transaction()?;
         let mut select = db.prepare_cached("SELECT 1 FROM journal WHERE key = ?1")?;
         keys.iter().map(|key| select.exists([key])).collect()
     })
