@@ -8,6 +8,7 @@ pub(crate) mod typed_time;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -88,7 +89,8 @@ pub(crate) fn local_zone() -> TimeZone {
 /// Milliseconds since 1970 as RFC 3339 in UTC, with three digits of milliseconds: as texts, times
 /// are in the order in which they came.
 pub(crate) fn rfc3339(at_ms: i64) -> String {
-    format!("{:.3}", Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH))
+    const FORM: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+    FORM.timestamp_to_string(&Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
 #[cfg(test)]

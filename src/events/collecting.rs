@@ -15,6 +15,7 @@ use crate::maillog::stable_id::stable_id;
 use crate::message_log::{self, LinePlaces};
 use crate::store::Store;
 use serde_json::{Map, Value};
+use std::fmt::Write;
 use std::time::Duration;
 
 /// Longest time of a tick for it.
@@ -63,19 +64,23 @@ fn deliveries(
 ) -> Result<()> {
     // While another tick reads a log, what it notes could be ticked off unseen.
     let Some(_alone) = Index::lock(&config.index_path())? else { return Ok(()) };
-    let mut lines = Vec::new();
+    let (mut lines, mut id) = (Vec::new(), String::new());
     while !deadline.passed() {
-        let Some(due) = index.pending_work(PendingWork::Event, TOGETHER)? else { break };
         lines.clear();
-        for (row, found) in &due.deliveries {
+        let rows = index.pending_work(PendingWork::Event, TOGETHER, &mut |row, found| {
             let data = event_line::rendered(found)?;
             let state = stable_id(&[host.as_bytes(), &data]);
-            let id = format!("{row:016x}{state:016x}");
+            id.clear();
+            // Writing to a text cannot fail.
+            let _ = write!(id, "{row:016x}{state:016x}");
             let of_host = (host, found.last_seen);
-            event_line::write_rendered(&mut lines, EventKind::Delivery, &id, of_host, &data)?;
+            event_line::write_rendered(&mut lines, EventKind::Delivery, &id, of_host, &data)
+        })?;
+        if rows.is_empty() {
+            break;
         }
         queue.append(&lines)?;
-        index.finish_work(PendingWork::Event, &due.rows)?;
+        index.finish_all(PendingWork::Event, &rows)?;
     }
     Ok(())
 }

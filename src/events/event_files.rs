@@ -20,7 +20,7 @@ const DIRECTORY_MODE: u32 = 0o755;
 const NAME: &str = "events-";
 const ENDING: &str = ".jsonl";
 
-pub(super) fn append(directory: &Path, batch: &SinkBatch, max_size: u64, keep_days: u32) -> Result<()> {
+pub(super) fn append(directory: &Path, batch: &SinkBatch<'_>, max_size: u64, keep_days: u32) -> Result<()> {
     private::make_directories(directory, DIRECTORY_MODE).context(directory.display())?;
     let today = clock::rfc3339(clock::now_ms()).chars().take(10).collect::<String>();
     let mut files = files(directory).context(directory.display())?;

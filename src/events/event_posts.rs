@@ -46,7 +46,7 @@ pub(super) fn to_clickhouse(
     doors: &Doors,
     table: &RowsTable<'_>,
     (user, password): (Option<&str>, Option<&str>),
-    batch: &SinkBatch,
+    batch: &SinkBatch<'_>,
     deadline: Deadline,
 ) -> Result<()> {
     let mut headers = vec![("Content-Type", "application/x-ndjson".to_owned())];
@@ -79,7 +79,7 @@ pub(super) fn to_webhook(
     doors: &Doors,
     url: &str,
     secrets: Option<&Secrets>,
-    batch: &SinkBatch,
+    batch: &SinkBatch<'_>,
     deadline: Deadline,
 ) -> Result<()> {
     let body = webhook_body(&batch.lines);

@@ -117,7 +117,8 @@ impl EventQueue {
         if left > most {
             // The line at which the newest ones begin.
             let from = SinkMark { offset: mark.offset + left - most, until: None, ..mark.clone() };
-            let line = self.read(&from, LONGEST)?;
+            let mut line = Vec::new();
+            self.read(&from, LONGEST, &mut line)?;
             let rest = memchr::memchr(b'\n', &line).map_or(line.len(), |end| end + 1);
             (mark.offset, mark.until) = (from.offset + rest as u64, None);
         }
@@ -125,25 +126,24 @@ impl EventQueue {
         Ok(())
     }
 
-    /// Whole lines from a position on: up to `most` bytes, or to `until`.
-    pub(super) fn read(&self, mark: &SinkMark, most: u64) -> Result<Vec<u8>> {
-        let Some(length) = self.segments.get(&mark.segment) else { return Ok(Vec::new()) };
+    /// Reads whole lines from a position on: up to `most` bytes, or to `until`.
+    pub(super) fn read(&self, mark: &SinkMark, most: u64, lines: &mut Vec<u8>) -> Result<()> {
+        let Some(length) = self.segments.get(&mark.segment) else {
+            lines.clear();
+            return Ok(());
+        };
         let end = mark.until.unwrap_or(*length).min(*length);
         let wanted = end.saturating_sub(mark.offset);
         let bytes = if mark.until.is_some() { wanted } else { wanted.min(most) };
         let path = self.path(mark.segment);
-        let read = || {
-            let mut lines = vec![0; usize::try_from(bytes).unwrap_or(0)];
-            regular::open(&path)?.read_exact_at(&mut lines, mark.offset)?;
-            Ok(lines)
-        };
-        let read: std::io::Result<Vec<u8>> = read();
-        let mut lines = read.context(path.display())?;
+        lines.resize(usize::try_from(bytes).unwrap_or(0), 0);
+        let file = regular::open(&path);
+        file.and_then(|file| file.read_exact_at(lines, mark.offset)).context(path.display())?;
         if bytes < wanted {
-            let whole = memchr::memrchr(b'\n', &lines).map_or(lines.len(), |end| end + 1);
+            let whole = memchr::memrchr(b'\n', lines).map_or(lines.len(), |end| end + 1);
             lines.truncate(whole);
         }
-        Ok(lines)
+        Ok(())
     }
 
     /// Removes the segments before this one; all that are done, if there is no sink.

@@ -35,12 +35,15 @@ pub(super) fn ship(
     let share = Duration::from_secs(sink.seconds.into());
     let deadline = Deadline::after(share);
     let name = sink.name();
-    let mut is_first = true;
+    let (mut is_first, mut part) = (true, Vec::new());
     loop {
         queue.correct(mark);
         // What is begun late has too little time, and would fail.
         let has_time = is_first || deadline.left() > share / 2;
-        let part = if has_time && !stopping::asked() { queue.read(mark, most(sink))? } else { Vec::new() };
+        match has_time && !stopping::asked() {
+            true => queue.read(mark, most(sink), &mut part)?,
+            false => part.clear(),
+        }
         if part.is_empty() {
             mark.waiting = queue.waiting(mark);
             return doors.store.set_sink_mark(&name, mark);
@@ -72,7 +75,7 @@ fn most(sink: &EventSink) -> u64 {
     if matches!(sink.place, SinkPlace::Webhook { .. }) { SMALL } else { LARGE }
 }
 
-fn send(doors: &Doors, sink: &EventSink, batch: &SinkBatch, deadline: Deadline) -> Result<()> {
+fn send(doors: &Doors, sink: &EventSink, batch: &SinkBatch<'_>, deadline: Deadline) -> Result<()> {
     match &sink.place {
         SinkPlace::Files { directory, max_size, keep_days } => {
             event_files::append(directory, batch, *max_size, *keep_days)

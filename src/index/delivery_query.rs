@@ -26,7 +26,7 @@ impl Index {
         while left > 0
             && let Some(row) = self.checked(rows.next())?
         {
-            let found = self.checked(stored_delivery(row))?;
+            let found: StoredDelivery = self.checked(stored_delivery(row))?;
             let recipient = || found.recipient.as_ref().map(|recipient| recipient.to_ascii_lowercase());
             if filter.latest && !seen.insert(FxBuildHasher.hash_one(recipient())) {
                 continue;

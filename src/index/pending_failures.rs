@@ -6,7 +6,7 @@
 
 use super::Index;
 use super::filter::IS_OWN;
-use super::pending_work::{ACTED_ON_FOR_MS, PendingWork, WorkBatch, list};
+use super::pending_work::{ACTED_ON_FOR_MS, PendingWork, TakeDelivery, list};
 use crate::error::Result;
 use rusqlite::params;
 
@@ -18,9 +18,16 @@ const AT_EACH_TICK: i64 = 5;
 const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
 
 impl Index {
-    /// Up to `most` failures in the rows after `after` whose time has come; `None`: none.
-    pub(crate) fn pending_failures(&self, after: i64, now_ms: i64, most: usize) -> Result<Option<WorkBatch>> {
-        self.pending_after(PendingWork::Failure, (after, now_ms), most)
+    /// Calls `take` for up to `most` failures in the rows after `after` whose time has come.
+    /// Returns all rows, as `pending_work` does.
+    pub(crate) fn pending_failures(
+        &self,
+        after: i64,
+        now_ms: i64,
+        most: usize,
+        take: &mut TakeDelivery<'_>,
+    ) -> Result<Vec<i64>> {
+        self.pending_after(PendingWork::Failure, (after, now_ms), most, take)
     }
 
     /// The store has these failures on record, as its batch of this number.

@@ -4,10 +4,11 @@
 //! it is done, so it is done at least once, whatever kills the process.
 
 use super::Index;
-use super::stored_delivery::{COLUMNS, FROM, StoredDelivery, stored_delivery};
+use super::stored_delivery::{COLUMNS, ID, StoredDelivery, stored_delivery};
 use crate::clock::DAY_MS;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use rusqlite::params;
+use std::fmt::Write;
 
 /// Older failures are ignored: the journal may have forgotten that they were handled.
 pub(crate) const ACTED_ON_FOR_MS: i64 = 9 * DAY_MS;
@@ -30,20 +31,20 @@ impl PendingWork {
     }
 }
 
-/// Deliveries with pending work of one kind.
-#[derive(Debug)]
-pub(crate) struct WorkBatch {
-    /// Each with its row; deliveries that have expired are left out.
-    pub(crate) deliveries: Vec<(i64, StoredDelivery)>,
-    /// The rows with this work, expired ones too. Another process may note work of other rows
-    /// meanwhile, with lower numbers as well.
-    pub(crate) rows: Vec<i64>,
-}
+/// What takes a delivery with pending work, and its row.
+pub(crate) type TakeDelivery<'t> = dyn FnMut(i64, &StoredDelivery<&str>) -> Result<()> + 't;
 
 impl Index {
-    /// Up to `most` deliveries with this work; `None` if there is no work.
-    pub(crate) fn pending_work(&self, what: PendingWork, most: usize) -> Result<Option<WorkBatch>> {
-        self.pending_after(what, (i64::MIN, i64::MAX), most)
+    /// Calls `take` for up to `most` deliveries with this work; those that have expired are left
+    /// out. Returns all rows with this work, none if there is no more. Another process may note
+    /// work of other rows meanwhile, with lower numbers as well.
+    pub(crate) fn pending_work(
+        &self,
+        what: PendingWork,
+        most: usize,
+        take: &mut TakeDelivery<'_>,
+    ) -> Result<Vec<i64>> {
+        self.pending_after(what, (i64::MIN, i64::MAX), most, take)
     }
 
     /// The same in the rows after one, and due by a time.
@@ -52,39 +53,59 @@ impl Index {
         what: PendingWork,
         (after, due_ms): (i64, i64),
         most: usize,
-    ) -> Result<Option<WorkBatch>> {
-        let first = format!(
-            "SELECT row FROM owed WHERE what = ?1 AND row > ?2 AND due_ms <= ?3 ORDER BY row LIMIT {most}"
-        );
-        let rows: rusqlite::Result<Vec<i64>> = (|| {
-            let mut select = self.connection.prepare(&first)?;
-            select.query_map(params![what.name(), after, due_ms], |row| row.get(0))?.collect()
-        })();
-        let rows = self.checked(rows)?;
-        if rows.is_empty() {
-            return Ok(None);
-        }
+        take: &mut TakeDelivery<'_>,
+    ) -> Result<Vec<i64>> {
         let sql = format!(
-            "SELECT {COLUMNS}, row FROM owed JOIN {FROM} WHERE deliveries.id = row AND what = ?1 \
-             AND row IN (SELECT value FROM json_each(?2)) ORDER BY row"
+            "SELECT {COLUMNS}, row FROM owed LEFT JOIN deliveries ON deliveries.id = row
+             LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route
+             WHERE what = ?1 AND row > ?2 AND due_ms <= ?3 ORDER BY row LIMIT ?4"
         );
-        let deliveries = (|| {
-            let mut select = self.connection.prepare(&sql)?;
-            let listed = params![what.name(), list(&rows)];
-            select.query_map(listed, |row| Ok((row.get("row")?, stored_delivery(row)?)))?.collect()
+        let (mut pending, mut failed): (Vec<i64>, Option<Error>) = (Vec::new(), None);
+        let done = (|| {
+            let mut select = self.connection.prepare_cached(&sql)?;
+            let mut found = select.query(params![what.name(), after, due_ms, most as i64])?;
+            while let Some(row) = found.next()? {
+                let number = row.get(ROW)?;
+                pending.push(number);
+                let has_expired = row.get::<_, Option<i64>>(ROW - 1)?.is_none();
+                if !has_expired && let Err(error) = take(number, &stored_delivery(row)?) {
+                    failed = Some(error);
+                    break;
+                }
+            }
+            Ok(())
         })();
-        Ok(Some(WorkBatch { deliveries: self.checked(deliveries)?, rows }))
+        self.checked(done)?;
+        failed.map_or(Ok(pending), Err)
+    }
+
+    /// The work of all these rows is done that `pending_work` has returned. Nobody may note such
+    /// work meanwhile: the caller has the lock of the index.
+    pub(crate) fn finish_all(&self, what: PendingWork, rows: &[i64]) -> Result<()> {
+        let forget = "DELETE FROM owed WHERE what = ?1 AND row BETWEEN ?2 AND ?3";
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
+        let forgotten = self.connection.execute(forget, params![what.name(), first, last]);
+        self.checked(forgotten).map(drop)
     }
 
     /// The work of these rows is done.
     pub(crate) fn finish_work(&self, what: PendingWork, rows: &[i64]) -> Result<()> {
         let forget = "DELETE FROM owed WHERE what = ?1 AND row IN (SELECT value FROM json_each(?2))";
-        self.checked(self.connection.execute(forget, params![what.name(), list(rows)])).map(drop)
+        let forgotten = self.connection.prepare_cached(forget);
+        self.checked(forgotten.and_then(|mut forget| forget.execute(params![what.name(), list(rows)])))
+            .map(drop)
     }
 }
 
+/// The number of the column after those of a delivery, of which the last is its id.
+const ROW: usize = ID as usize;
+
 /// Rows as a JSON array, for `json_each`.
 pub(super) fn list(rows: &[i64]) -> String {
-    let rows: Vec<String> = rows.iter().map(i64::to_string).collect();
-    format!("[{}]", rows.join(","))
+    let mut list = String::with_capacity(rows.len() * 20 + 2);
+    for row in rows {
+        // Writing to a text cannot fail.
+        let _ = write!(list, "{}{row}", if list.is_empty() { '[' } else { ',' });
+    }
+    if rows.is_empty() { "[]".to_owned() } else { list + "]" }
 }

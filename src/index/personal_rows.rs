@@ -50,7 +50,8 @@ impl Index {
     /// All deliveries to and from an address, the oldest first.
     pub(crate) fn deliveries_of_address(&self, address: &str) -> Result<Vec<StoredDelivery>> {
         let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {OF_ADDRESS} ORDER BY deliveries.id");
-        let found = (|| self.connection.prepare(&sql)?.query_map([address], stored_delivery)?.collect())();
+        let found =
+            (|| self.connection.prepare(&sql)?.query_map([address], |row| stored_delivery(row))?.collect())();
         self.checked(found)
     }
 

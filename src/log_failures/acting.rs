@@ -15,7 +15,7 @@ use crate::deadline::{Deadline, stopping};
 use crate::decide::Undecided;
 use crate::error::{Error, Result};
 use crate::house::House;
-use crate::index::{ACTED_ON_FOR_MS, Index, PendingWork};
+use crate::index::{ACTED_ON_FOR_MS, Index, PendingWork, StoredDelivery};
 use crate::mail::Content;
 use crate::policy::Policy;
 use std::sync::Arc;
@@ -45,13 +45,16 @@ impl Acting<'_, '_> {
     /// Acts on what is pending, until the deadline.
     pub(super) fn act_on_all(&mut self) -> Result<()> {
         let mut after = i64::MIN;
-        while !self.is_over()
-            && let Some(due) = self.index.pending_failures(after, clock::now_ms(), LOOKED_UP)?
-        {
-            after = due.rows.last().copied().unwrap_or(i64::MAX);
-            let failed = due.deliveries.into_iter().filter_map(|(row, found)| FailedDelivery::of(row, found));
-            let wanted = self.that_matter(failed.collect())?;
-            let mut others = due.rows;
+        while !self.is_over() {
+            let mut failed = Vec::new();
+            let mut take = |row: i64, found: &StoredDelivery<&str>| {
+                failed.extend(FailedDelivery::of(row, found));
+                Ok(())
+            };
+            let mut others = self.index.pending_failures(after, clock::now_ms(), LOOKED_UP, &mut take)?;
+            let Some(last) = others.last() else { break };
+            after = *last;
+            let wanted = self.that_matter(failed)?;
             others.retain(|row| wanted.binary_search_by_key(row, FailedDelivery::row).is_err());
             self.index.finish_work(PendingWork::Failure, &others)?;
             for failures in wanted.chunks(TOGETHER) {

@@ -43,13 +43,13 @@ pub(crate) struct FailedDelivery {
 impl FailedDelivery {
     /// `None`: the delivery did not fail, is not our own mail, or has no sender who could be
     /// notified.
-    pub(crate) fn of(row: i64, delivery: StoredDelivery) -> Option<FailedDelivery> {
+    pub(crate) fn of(row: i64, delivery: &StoredDelivery<&str>) -> Option<FailedDelivery> {
         let is_ours = delivery.whose == Whose::Own;
-        let failed = is_ours && matches!(delivery.status.as_str(), "bounced" | "expired");
+        let failed = is_ours && matches!(delivery.status, "bounced" | "expired");
         let sender = delivery.sender.filter(|sender| failed && !sender.is_empty())?;
         // A local user: without a domain, the address would be suppressed for everybody's mail.
-        let sender = match (split_address(&sender), delivery.host) {
-            (Some(_), _) => sender,
+        let sender = match (split_address(sender), delivery.host) {
+            (Some(_), _) => sender.to_owned(),
             (None, host) => format!("{sender}@{}", host.filter(|host| !host.is_empty())?),
         };
         let last = delivery.recipient?;
@@ -57,16 +57,17 @@ impl FailedDelivery {
             Some(original) => (original, Some(last)),
             None => (last, None),
         };
+        let owned = |text: Option<&str>| text.map(str::to_owned);
         Some(FailedDelivery {
             id: row.unsigned_abs(),
-            queue_id: delivery.queue_id,
-            message_id: delivery.message_id,
+            queue_id: owned(delivery.queue_id),
+            message_id: owned(delivery.message_id),
             sender,
-            recipient,
-            final_recipient,
-            reply: delivery.reply.unwrap_or_default(),
-            dsn: delivery.dsn,
-            relay: delivery.relay,
+            recipient: recipient.to_owned(),
+            final_recipient: owned(final_recipient),
+            reply: delivery.reply.unwrap_or_default().to_owned(),
+            dsn: owned(delivery.dsn),
+            relay: owned(delivery.relay),
             at_ms: delivery.last_seen,
             reached: Vec::new(),
         })
@@ -137,13 +138,13 @@ mod tests {
     fn a_local_user_sends_for_the_host_and_never_for_everybody() {
         let failed = |sender: &str, host: Option<&str>| {
             let delivery = StoredDelivery {
-                sender: Some(sender.into()),
-                recipient: Some("gone@there.example".into()),
-                status: "bounced".into(),
-                host: host.map(str::to_owned),
+                sender: Some(sender),
+                recipient: Some("gone@there.example"),
+                status: "bounced",
+                host,
                 ..StoredDelivery::default()
             };
-            FailedDelivery::of(1, delivery).map(|failed| failed.sender)
+            FailedDelivery::of(1, &delivery).map(|failed| failed.sender)
         };
         assert_eq!(failed("root", Some("mx.example.com")).as_deref(), Some("root@mx.example.com"));
         assert_eq!(failed("root", None), None);

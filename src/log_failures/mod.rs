@@ -74,7 +74,7 @@ pub(crate) fn act_on_log(
 ) -> Result<ActedOn> {
     noted_lines::write_left(config, store)?;
     let watermark = Watermark::of(index, store)?;
-    if index.pending_failures(i64::MIN, clock::now_ms(), 1)?.is_none() {
+    if index.pending_failures(i64::MIN, clock::now_ms(), 1, &mut |_, _| Ok(()))?.is_empty() {
         return Ok(ActedOn::default());
     }
     let house = House::open(config.clone(), &config.index.policy, THREADS)?;

@@ -182,22 +182,22 @@ fn what_is_about_the_sender_old_or_nobodys_is_left_alone() {
     assert!(!place.act(&failed(1, address, "550 5.7.1 message looks like spam")));
     let old = FailedDelivery { at_ms: clock::now_ms() - 10 * clock::DAY_MS, ..failed(2, address, NO_USER) };
     assert!(!place.act(&old) && !place.is_suppressed(address));
-    let delivery = StoredDelivery { sender: Some("".into()), ..bare("bounced") };
-    assert_eq!(FailedDelivery::of(7, delivery), None, "a bounce of a bounce");
-    assert_eq!(FailedDelivery::of(7, bare("deferred")), None);
-    let aliased = StoredDelivery { original_recipient: Some("joe@here.example".into()), ..bare("expired") };
-    let found = FailedDelivery::of(7, aliased).unwrap();
+    let delivery = StoredDelivery { sender: Some(""), ..bare("bounced") };
+    assert_eq!(FailedDelivery::of(7, &delivery), None, "a bounce of a bounce");
+    assert_eq!(FailedDelivery::of(7, &bare("deferred")), None);
+    let aliased = StoredDelivery { original_recipient: Some("joe@here.example"), ..bare("expired") };
+    let found = FailedDelivery::of(7, &aliased).unwrap();
     assert_eq!(
         (found.recipient.as_str(), found.final_recipient.as_deref()),
         ("joe@here.example", Some("box@there.example"))
     );
 }
 
-fn bare(status: &str) -> StoredDelivery {
+fn bare(status: &str) -> StoredDelivery<&str> {
     StoredDelivery {
-        sender: Some("news@shop.example".into()),
-        recipient: Some("box@there.example".into()),
-        status: status.into(),
+        sender: Some("news@shop.example"),
+        recipient: Some("box@there.example"),
+        status,
         attempts: 1,
         ..StoredDelivery::default()
     }
