@@ -33,6 +33,15 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
 
+/// A file of text, of which each line that is not UTF-8 is Latin-1.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
+    let line = |line: &[u8]| match str::from_utf8(line) {
+        Ok(line) => line.to_owned(),
+        Err(_) => line.iter().map(|byte| char::from(*byte)).collect(),
+    };
+    bytes.split_inclusive(|byte| *byte == b'\n').map(line).collect()
+}
+
 /// Each run of whitespace becomes one space.
 pub(crate) fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -102,6 +111,13 @@ mod tests {
         assert_eq!(one_line("250 ok\r\nBcc: x\0\u{85}\x1b[31m"), "250 ok  Bcc: x   [31m");
         assert_eq!(one_line("a\u{202e}b\u{2066}c\u{2028}d\u{200d}e"), "a b c d\u{200d}e");
         assert_eq!(squeezed(" a\tb\r\n  c "), "a b c");
+    }
+
+    #[test]
+    fn lines_that_are_not_utf_8_are_latin_1() {
+        assert_eq!(text_of("ä\r\nb".as_bytes()), "ä\r\nb");
+        assert_eq!(text_of(b"\xe4\n\xc3\xa4\n\x80"), "ä\nä\n\u{80}");
+        assert_eq!(text_of(b""), "");
     }
 
     #[test]

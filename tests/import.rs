@@ -145,3 +145,24 @@ fn every_form_of_an_application_conf_is_read_and_its_notes_say_what_carom_has_to
     let ran = finish(start(command, b""), Duration::from_secs(60));
     assert!(!ran.stdout.contains("is not an address"), "{ran:?}");
 }
+
+#[test]
+fn random_bounces_of_powermta_become_replies_in_any_case_and_in_latin_1() {
+    let sandbox = Sandbox::new();
+    let [ini, list] = ["consume-mail.ini", "blacklist.dat"].map(|name| sandbox.path(name));
+    fs::write(&ini, b"[Sink]\nOOB_percent = 0\nSignals_Traffic_Prefix = gr\xfc\xdfe\n").unwrap();
+    fs::write(
+        &list,
+        b"Random_Bounce:550 5.1.1 nobody\nRANDOM_BOUNCE:550 5.1.1 nobody\nrandom_bounce:550 5.7.1 f\xfcr alle\n\
+          random_bounce:550 5.7.1 f\xc3\xbcr alle\nrandom_bounce:550 5.7.1 \x85\n",
+    )
+    .unwrap();
+    let [ini, list] = [&ini, &list].map(|path| path.to_str().unwrap());
+    let ran = sandbox.run(&["sink", "import", ini, "--blacklist", list], b"");
+    let replies = "replies = [{ reply = \"550 5.1.1 nobody\", weight = 2 }, \
+                   { reply = \"550 5.7.1 f\u{fc}r alle\", weight = 2 }]";
+    assert!(ran.code == 0 && ran.stdout.contains(replies), "{ran:?}");
+    assert!(ran.stdout.contains("signals_traffic_prefix = \"gr\u{fc}\u{df}e\""), "{ran:?}");
+    assert!(ran.stderr.contains("blacklist, line 5: "), "{ran:?}");
+    assert!(is_usable(&ran.stdout), "{}", ran.stdout);
+}

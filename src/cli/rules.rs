@@ -11,6 +11,7 @@ use crate::error::{Context, Exit, Result};
 use crate::files::publish::publish;
 use crate::import::pda::rules_of_pda;
 use crate::suggest::{self, Suggestion};
+use crate::text::text_of;
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -57,7 +58,7 @@ pub(crate) fn run(
         RulesCommand::Suggest(arguments) => suggested(arguments, &config()?, terminal),
         RulesCommand::Import { file } => {
             let bytes = read_input(file)?;
-            print(rules_of_pda(&String::from_utf8_lossy(&bytes)).context(file.display())?)
+            print(rules_of_pda(&text_of(&bytes)).context(file.display())?)
         }
     }
 }

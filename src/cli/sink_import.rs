@@ -6,6 +6,7 @@ use super::named_file::read_input;
 use super::terminal::{note, print};
 use crate::error::{Exit, Result};
 use crate::import::bouncy_sink;
+use crate::text::text_of;
 use clap::Subcommand;
 use std::path::{Path, PathBuf};
 
@@ -26,16 +27,13 @@ pub(crate) fn run(command: &SinkCommand) -> Result<Exit> {
     let remedy = "name bouncy-sink's consume-mail.ini";
     let ini = read_input(file).map_err(|error| error.remedy(remedy))?;
     let directory = file.parent().unwrap_or(Path::new("."));
-    let read = |name: &str| {
-        let bytes = read_input(&directory.join(name)).ok()?;
-        Some(String::from_utf8_lossy(&bytes).into_owned())
-    };
+    let read = |name: &str| read_input(&directory.join(name)).ok().map(|bytes| text_of(&bytes));
     let blacklist = blacklist.as_ref().map(|file| {
         let bytes = read_input(file).map_err(|error| error.remedy("name PowerMTA's blacklist.dat"))?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(text_of(&bytes))
     });
     let blacklist = blacklist.transpose()?;
-    let imported = bouncy_sink::import(&String::from_utf8_lossy(&ini), blacklist.as_deref(), read)?;
+    let imported = bouncy_sink::import(&text_of(&ini), blacklist.as_deref(), read)?;
     imported.notes.iter().for_each(note);
     note("set domains below [policy.sink.settings]: until then, carom defers every message");
     print(imported.toml)

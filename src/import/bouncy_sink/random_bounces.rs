@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use toml::{Table, Value};
 
-/// How a line begins.
+/// How a line begins, in upper or lower case.
 const START: &str = "random_bounce:";
 /// Characters of a reply at most.
 const LONGEST: usize = 400;
@@ -20,7 +20,8 @@ pub(super) fn replies(text: &str) -> (Vec<Value>, Vec<String>) {
             continue;
         }
         let mut note = |why: &str| notes.push(format!("blacklist, line {}: {line}: {why}", number + 1));
-        let Some(reply) = line.strip_prefix(START).map(str::trim) else {
+        let begins = line.get(..START.len()).is_some_and(|start| start.eq_ignore_ascii_case(START));
+        let Some(reply) = begins.then(|| line[START.len()..].trim()) else {
             note("not a random_bounce: left out");
             continue;
         };
@@ -66,7 +67,7 @@ mod tests {
     #[test]
     fn a_line_that_is_there_twice_has_twice_the_weight() {
         let text = "# PowerMTA\nrandom_bounce:550 5.1.1 <<RCPT_USER>@<RCPT_DOMAIN>> unknown\n\
-             random_bounce: 421 too busy\nrandom_bounce:421 too busy\nblacklist:x\nrandom_bounce:250 2.0.0 ok\n\
+             random_bounce: 421 too busy\nRandom_Bounce:421 too busy\nblacklist:x\nrandom_bounce:250 2.0.0 ok\n\
              random_bounce:550 4.1.1 no\nrandom_bounce:550 5.1.1\n";
         let (replies, notes) = replies(text);
         assert_eq!(replies[0], Value::from("550 5.1.1 <<RCPT_USER>@<RCPT_DOMAIN>> unknown"));
