@@ -15,7 +15,7 @@ use std::str::FromStr;
 pub(crate) struct SmtpReply {
     pub(crate) code: u16,
     pub(crate) enhanced: EnhancedStatus,
-    /// One line.
+    /// One line. A reply of several is as logs show it: with code and status before each further one.
     pub(crate) text: String,
 }
 
@@ -28,6 +28,25 @@ impl SmtpReply {
         let is_refusal = (400..600).contains(&code) && code / 100 == u16::from(enhanced.class);
         let is_plain = said.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && text.len() <= 400;
         (is_refusal && is_plain).then(|| SmtpReply { code, enhanced, text: said.to_owned() })
+    }
+
+    /// The lines that the text has: each but the first begins with the codes of the reply. There is
+    /// at least one.
+    pub(crate) fn lines(&self) -> Vec<&str> {
+        let SmtpReply { code, enhanced, text } = self;
+        let marks = [format!(" {code}-{enhanced} "), format!(" {code} {enhanced} ")];
+        let (mut lines, mut rest) = (Vec::new(), &**text);
+        while let Some((at, mark)) = marks.iter().filter_map(|mark| Some((rest.find(mark)?, mark))).min() {
+            lines.push(&rest[..at]);
+            rest = &rest[at + mark.len()..];
+        }
+        lines.push(rest);
+        lines
+    }
+
+    /// The text for whom a reply is one line: without the codes inside.
+    pub(crate) fn in_one_line(&self) -> String {
+        self.lines().join(" ")
     }
 
     /// For faults of ours, which say nothing about the message.
@@ -171,6 +190,22 @@ mod tests {
             let (read, enhanced) = leading_codes(text);
             let enhanced = enhanced.map(|status| status.to_string());
             assert_eq!((read, enhanced.as_deref()), (code, status), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_has_the_lines_that_begin_with_the_codes_of_the_reply() {
+        for (text, lines) in [
+            ("no such user", &["no such user"][..]),
+            ("no such 550 5.1.1 user", &["no such", "user"]),
+            ("a 550-5.1.1  550 5.1.1 c", &["a", "", "c"]),
+            ("said: 550 no 554 5.1.1 x 550 5.1.10 x", &["said: 550 no 554 5.1.1 x 550 5.1.10 x"]),
+            ("a 550 5.1.1", &["a 550 5.1.1"]),
+            ("", &[""]),
+        ] {
+            let reply = SmtpReply { code: 550, enhanced: EnhancedStatus::new(5, 1, 1), text: text.into() };
+            assert_eq!(reply.lines(), lines, "{text}");
+            assert_eq!(reply.in_one_line(), lines.join(" "));
         }
     }
 

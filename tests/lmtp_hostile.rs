@@ -175,6 +175,18 @@ fn garbage_ends_its_session_and_nothing_else() {
 }
 
 #[test]
+fn a_command_that_is_too_long_is_refused_and_its_client_sent_away() {
+    let sandbox = Sandbox::new();
+    let listener = Listener::start(&sandbox, &[]);
+    let mut client = listener.tcp().hello();
+    assert!(client.say(&"x".repeat(3000)).starts_with("500 5.5.6"));
+    assert!(client.reply().starts_with("421 "));
+    assert_eq!(client.reply(), "");
+    others_are_served(&listener);
+    listener.stop();
+}
+
+#[test]
 fn strangers_may_not_connect_and_nobody_forwards_a_client_by_tcp() {
     let sandbox =
         Sandbox::new().config("[lmtp]\nclients = [\"127.0.0.1/32\"]\nxforward = [\"127.0.0.7/32\"]\n");

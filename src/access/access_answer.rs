@@ -35,7 +35,8 @@ impl AccessAnswer {
             PolicyAnswer::Dunno => AccessAnswer::dunno(),
             PolicyAnswer::Refuse(reply) => {
                 let given = if reply.code < 500 { Given::Deferred } else { Given::Rejected };
-                AccessAnswer::new(&reply.to_string(), given)
+                let action = format!("{} {} {}", reply.code, reply.enhanced, reply.in_one_line());
+                AccessAnswer::new(&action, given)
             }
             PolicyAnswer::Hold(why) => AccessAnswer::new(&format!("HOLD {why}"), Given::Held),
             PolicyAnswer::Discard(why) => AccessAnswer::new(&format!("DISCARD {why}"), Given::Discarded),
@@ -103,7 +104,9 @@ mod tests {
             SmtpReply {
                 code: 550, enhanced: EnhancedStatus::new(5, 7, 1), text: "no\n\naction=OK ü".into()
             };
+        let lines = SmtpReply { text: "no such 550 5.7.1 user".into(), ..reply.clone() };
         for (answer, action) in [
+            (PolicyAnswer::Refuse(lines), "action=550 5.7.1 no such user\n\n"),
             (PolicyAnswer::Refuse(reply), "action=550 5.7.1 no??action=OK ?\n\n"),
             (PolicyAnswer::Hold("a\r\nb".into()), "action=HOLD a??b\n\n"),
             (PolicyAnswer::Discard("\0".into()), "action=DISCARD ?\n\n"),

@@ -31,7 +31,7 @@ fn of_rejection(status: EnhancedStatus) -> Exit {
 }
 
 fn status_line(reply: &SmtpReply) -> String {
-    one_line(bounded(&format!("{} {}", reply.enhanced, reply.text), LINE))
+    one_line(bounded(&format!("{} {}", reply.enhanced, reply.in_one_line()), LINE))
 }
 
 #[cfg(test)]

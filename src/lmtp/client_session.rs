@@ -176,9 +176,9 @@ impl<'s, 'h> ClientSession<'s, 'h> {
             (_, Turn::Message(arrived), reply) => {
                 let reply = reply.unwrap_or_else(|| SmtpReply::try_again_later("refused on purpose"));
                 let verdicts = vec![Verdict::of_refusal(reply); arrived.envelopes.len()];
-                self.conversation.answer(&verdicts, &mut self.out);
+                return self.conversation.answer(&verdicts, &mut self.out);
             }
-            (_, _, Some(reply)) => self.say(&reply.to_string()),
+            (_, _, Some(reply)) => return self.conversation.answer_command(reply, &mut self.out),
             (ChaosMoment::StartTls, ..) => self.say("454 4.7.0 TLS not available now"),
             (ChaosMoment::Auth, ..) => self.say("535 5.7.8 authentication failed"),
             _ => self.say("451 4.3.0 refused on purpose"),
@@ -274,9 +274,9 @@ impl<'s, 'h> ClientSession<'s, 'h> {
         if verdict != Verdict::Accept {
             self.means.counts.refused(&verdict);
         }
-        self.conversation.answer_recipient(&verdict, &mut self.out);
+        let turn = self.conversation.answer_recipient(&verdict, &mut self.out);
         self.set_due();
-        true
+        !matches!(turn, Turn::Close)
     }
 
     /// Hands the message in, and answers when that is durable.
@@ -304,7 +304,7 @@ impl<'s, 'h> ClientSession<'s, 'h> {
             self.leave(false);
             return false;
         }
-        self.conversation.answer(&verdicts, &mut self.out);
+        let turn = self.conversation.answer(&verdicts, &mut self.out);
         // A client that has closed its side does not take the answer for certain.
         let (has_left, written) = (self.line.has_left(), self.flush());
         for (one, comes_again) in unanswered.into_iter().zip(self.conversation.come_again(&verdicts)) {
@@ -315,7 +315,7 @@ impl<'s, 'h> ClientSession<'s, 'h> {
             }
         }
         self.set_due();
-        written
+        written && !matches!(turn, Turn::Close)
     }
 
     fn start_tls(&mut self) -> bool {

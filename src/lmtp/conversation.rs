@@ -3,18 +3,20 @@
 //! A state machine without input or output of its own. Not here: connections, time and memory
 //! (`client_session`), and what becomes of a message (`delivery_desk`). Invariants: commands after
 //! a message in the same bytes wait until it is answered; every recipient that was accepted gets
-//! one answer (LMTP), or the message does (SMTP); nothing grows beyond the limits.
+//! one answer (LMTP), or the message does (SMTP); 421 is the last reply; nothing grows beyond the
+//! limits.
 
 mod commands;
 
 use super::dot_reader::DotReader;
 use super::mail_transaction::{Forwarded, MailTransaction};
-use super::spoken_reply::{common, spoken, without_paths};
+use super::spoken_reply::{common, ends_session, spoken, without_paths};
 use super::verbs::{Verb, is_foreign};
 use crate::config::ChaosMoment;
 use crate::envelope::Envelope;
 use crate::mail::Content;
 use crate::plan::Verdict;
+use crate::smtp_reply::SmtpReply;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -244,7 +246,9 @@ impl<'r> Conversation<'r> {
             input.drain(..used);
             match turn {
                 Turn::Next => {}
-                Turn::Recipient(_) => self.answer_recipient(&Verdict::Accept, out),
+                Turn::Recipient(_) => {
+                    self.answer_recipient(&Verdict::Accept, out);
+                }
                 Turn::Message(arrived) => {
                     self.answer(&vec![Verdict::Accept; arrived.envelopes.len()], out);
                     messages.push(arrived);
@@ -255,21 +259,26 @@ impl<'r> Conversation<'r> {
     }
 
     /// The answer to the last RCPT.
-    pub(crate) fn answer_recipient(&mut self, verdict: &Verdict, out: &mut Vec<u8>) {
+    pub(crate) fn answer_recipient(&mut self, verdict: &Verdict, out: &mut Vec<u8>) -> Turn {
         if *verdict == Verdict::Accept {
-            return say(out, RECIPIENT_OK);
+            return ok(out, RECIPIENT_OK);
         }
         self.take_back(ChaosMoment::Rcpt);
-        let reply = self.spoken(verdict);
-        say(out, &reply);
+        say_all(out, &[self.spoken(verdict)])
     }
 
     /// The answers for the recipients of the message, in their order.
-    pub(crate) fn answer(&mut self, verdicts: &[Verdict], out: &mut Vec<u8>) {
-        match self.rules.dialect {
-            Dialect::Smtp => say(out, &self.spoken(common(verdicts))),
-            Dialect::Lmtp => verdicts.iter().for_each(|verdict| say(out, &self.spoken(verdict))),
-        }
+    pub(crate) fn answer(&mut self, verdicts: &[Verdict], out: &mut Vec<u8>) -> Turn {
+        let answers: Vec<String> = match self.rules.dialect {
+            Dialect::Smtp => vec![self.spoken(common(verdicts))],
+            Dialect::Lmtp => verdicts.iter().map(|verdict| self.spoken(verdict)).collect(),
+        };
+        say_all(out, &answers)
+    }
+
+    /// The answer to a command that is refused on purpose.
+    pub(crate) fn answer_command(&self, reply: SmtpReply, out: &mut Vec<u8>) -> Turn {
+        say_all(out, &[self.spoken(&Verdict::of_refusal(reply))])
     }
 
     /// As this client may hear it.
@@ -294,6 +303,7 @@ impl<'r> Conversation<'r> {
         let Some(end) = memchr::memchr(b'\n', window) else {
             if window.len() == LINE {
                 say(out, "500 5.5.6 line too long");
+                say(out, "421 4.5.6 line too long");
                 return (input.len(), Turn::Close);
             }
             return (0, Turn::More);
@@ -372,6 +382,12 @@ fn keep(body: &mut Vec<u8>, refused: &mut Option<&'static str>, text: &[u8], max
 fn ok(out: &mut Vec<u8>, reply: &str) -> Turn {
     say(out, reply);
     Turn::Next
+}
+
+/// Whether the session goes on is what the replies say; each is given.
+fn say_all(out: &mut Vec<u8>, replies: &[String]) -> Turn {
+    replies.iter().for_each(|reply| say(out, reply));
+    if replies.iter().any(|reply| ends_session(reply)) { Turn::Close } else { Turn::Next }
 }
 
 fn say(out: &mut Vec<u8>, reply: &str) {

@@ -1,8 +1,7 @@
 //! Verdicts as the reply lines of SMTP and LMTP.
 //!
 //! Invariant: a line is printable ASCII, and its code fits its enhanced status: a client that did
-//! not ask for SMTPUTF8 may get nothing else (RFC 6531), and RFC 5321 has no other. A long reply
-//! has several lines, each with both codes, as large providers write theirs.
+//! not ask for SMTPUTF8 may get nothing else (RFC 6531), and RFC 5321 has no other.
 
 use crate::plan::Verdict;
 use crate::smtp_reply::{EnhancedStatus, SmtpReply};
@@ -10,9 +9,6 @@ use crate::text::{bounded, one_line, printable};
 
 /// Bytes of a reply line (RFC 5321 section 4.5.3.1.5).
 const LINE: usize = 510;
-
-/// Bytes after which a reply goes on in another line.
-const FOLDED: usize = 100;
 
 /// What a client elsewhere hears instead of a fault that names files of this host.
 const FAULT: &str = "a part of carom failed: its log says which";
@@ -39,8 +35,8 @@ pub(crate) fn without_paths(verdict: &Verdict) -> Verdict {
 pub(crate) fn spoken(verdict: &Verdict) -> String {
     match verdict {
         Verdict::Accept => "250 2.0.0 accepted".to_owned(),
-        Verdict::Reject(reply) => line(reply, 5, 550),
-        Verdict::Defer(reply) => line(reply, 4, 451),
+        Verdict::Reject(reply) => lines(reply, 5, 550),
+        Verdict::Defer(reply) => lines(reply, 4, 451),
     }
 }
 
@@ -52,32 +48,24 @@ pub(crate) fn common(verdicts: &[Verdict]) -> &Verdict {
     deferred.or_else(accepted).or(verdicts.first()).unwrap_or(&Verdict::Accept)
 }
 
-fn line(reply: &SmtpReply, class: u8, code: u16) -> String {
+/// Whether the channel is closed after this reply (RFC 5321 section 3.8).
+pub(crate) fn ends_session(spoken: &str) -> bool {
+    spoken.starts_with("421")
+}
+
+/// A reply whose codes are of this class, or have this code.
+fn lines(reply: &SmtpReply, class: u8, code: u16) -> String {
     let fits = u16::from(class) == reply.code / 100 && (400..600).contains(&reply.code);
     let code = if fits { reply.code } else { code };
     let EnhancedStatus { subject, detail, .. } = reply.enhanced;
     let status = EnhancedStatus::new(class, subject, detail);
-    let text = printable(&one_line(bounded(&reply.text, LINE - "000 0.000.000 ".len())));
-    let parts = folded(text.trim_end());
-    let last = parts.len() - 1;
-    let line = |(number, part): (usize, &&str)| {
-        let goes_on = if number < last { '-' } else { ' ' };
-        format!("{code}{goes_on}{status} {part}").trim_end().to_owned()
+    let texts = reply.lines();
+    let line = |(number, text): (usize, &&str)| {
+        let text = printable(&one_line(bounded(text, LINE - "000 0.000.000 ".len())));
+        let goes_on = if number + 1 < texts.len() { '-' } else { ' ' };
+        format!("{code}{goes_on}{status} {text}").trim_end().to_owned()
     };
-    parts.iter().enumerate().map(line).collect::<Vec<_>>().join("\r\n")
-}
-
-/// A text in parts that end before a blank; a word is never divided.
-fn folded(text: &str) -> Vec<&str> {
-    let (mut parts, mut rest) = (Vec::new(), text);
-    while rest.len() > FOLDED {
-        let within = bounded(rest, FOLDED).rfind(' ').filter(|at| *at > 0);
-        let Some(end) = within.or_else(|| rest.find(' ').filter(|at| *at > 0)) else { break };
-        parts.push(&rest[..end]);
-        rest = rest[end..].trim_start();
-    }
-    parts.push(rest);
-    parts
+    texts.iter().enumerate().map(line).collect::<Vec<_>>().join("\r\n")
 }
 
 #[cfg(test)]
@@ -102,13 +90,21 @@ mod tests {
     }
 
     #[test]
-    fn a_long_reply_has_several_lines_with_both_codes() {
-        let text = format!("{} {} end", "a".repeat(90), "b".repeat(150));
-        let said = spoken(&Verdict::Reject(reply(550, 5, &text)));
-        let lines: Vec<&str> = said.split("\r\n").collect();
-        let [a, b, end] = lines[..] else { panic!("{said}") };
-        assert!(a.starts_with("550-5.1.1 aa") && b.starts_with("550-5.1.1 bb"), "{said}");
-        assert_eq!(end, "550 5.1.1 end");
+    fn a_text_that_has_the_codes_of_its_reply_inside_has_several_lines() {
+        let said = |text: &str| spoken(&Verdict::Reject(reply(550, 5, text)));
+        for (text, lines) in [
+            ("no such 550 5.1.1 user", "550-5.1.1 no such\r\n550 5.1.1 user"),
+            ("a 550-5.1.1 b 550 5.1.1 c", "550-5.1.1 a\r\n550-5.1.1 b\r\n550 5.1.1 c"),
+            ("a 550-5.1.1  550 5.1.1 c", "550-5.1.1 a\r\n550-5.1.1\r\n550 5.1.1 c"),
+            ("said: 550 no", "550 5.1.1 said: 550 no"),
+        ] {
+            assert_eq!(said(text), lines, "{text}");
+        }
+        // A long line is one line.
+        let text = ["word"; 70].join(" ");
+        assert_eq!(said(&text), format!("550 5.1.1 {text}"));
+        // Where its codes do not fit the verdict, the lines have those that do.
+        assert_eq!(spoken(&Verdict::Defer(reply(550, 5, "a 550 5.1.1 b"))), "451-4.1.1 a\r\n451 4.1.1 b");
     }
 
     #[test]

@@ -9,10 +9,13 @@ use super::questions::Decision;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
 use crate::smtp_reply::{EnhancedStatus, SmtpReply};
+use crate::text::bounded;
 use std::rc::Rc;
 
 /// Bytes of a value that a policy puts into a header field.
 const LONGEST_VALUE: usize = 900;
+/// Bytes of a reply's text that are given.
+const LONGEST_TEXT: usize = 900;
 
 /// What a policy wants to be answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,7 +97,7 @@ fn refusal(reply: reception::Reply, class: u8) -> Result<SmtpReply, String> {
     let wrong = || format!("replies {code} {enhanced}, which is not a reply of class {class}");
     let status: EnhancedStatus = enhanced.parse().map_err(|_| wrong())?;
     match code / 100 == u16::from(class) && status.class == class {
-        true => Ok(SmtpReply { code, enhanced: status, text }),
+        true => Ok(SmtpReply { code, enhanced: status, text: bounded(&text, LONGEST_TEXT).to_owned() }),
         false => Err(wrong()),
     }
 }

@@ -177,3 +177,22 @@ fn verdicts_are_answers_and_what_is_deferred_comes_again() {
         assert_eq!(conversation.come_again(&verdicts), again);
     }
 }
+
+#[test]
+fn a_reply_of_421_is_the_last_one_and_takes_no_answer_from_others() {
+    let status = EnhancedStatus::new(4, 7, 0);
+    let busy = Verdict::Defer(SmtpReply { code: 421, enhanced: status, text: "busy".into() });
+    let wait = Verdict::Defer(SmtpReply::try_again_later("wait"));
+    for (dialect, verdicts, said, is_over) in [
+        (Dialect::Lmtp, [busy.clone(), Verdict::Accept], "421 4.7.0 busy\r\n250 2.0.0 accepted\r\n", true),
+        (Dialect::Smtp, [Verdict::Accept, busy.clone()], "421 4.7.0 busy\r\n", true),
+        (Dialect::Smtp, [wait, busy.clone()], "451 4.3.0 wait\r\n", false),
+    ] {
+        let rules = rules(dialect);
+        let (mut conversation, mut out) = (Conversation::new(&rules, ConnectedClient::default()), Vec::new());
+        let turn = conversation.answer(&verdicts, &mut out);
+        assert_eq!((String::from_utf8(out).unwrap().as_str(), matches!(turn, Turn::Close)), (said, is_over));
+        let turn = conversation.answer_recipient(&busy, &mut Vec::new());
+        assert!(matches!(turn, Turn::Close));
+    }
+}
