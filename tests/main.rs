@@ -110,6 +110,7 @@ mod shared_peers;
 mod shared_undone;
 mod sink;
 mod sink_at_rcpt;
+mod sink_providers;
 mod socketmap;
 mod sources;
 mod statistics;

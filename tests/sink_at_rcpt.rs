@@ -29,10 +29,12 @@ fn postfix_hears_at_rcpt_what_a_provider_refuses_there() {
     let sink = sandbox("", named);
     assert_eq!(answer(&sink, SENDER, REFUSED), "550 5.1.1 user unknown");
     assert_eq!(answer(&sink, SENDER, "x+4.2.2@defer.sink.example"), "452 4.2.2 mailbox full");
+    let one_line = answer(&sink, SENDER, "x+google-no-such-user@gmail.sink.example");
+    assert!(one_line.contains(" does not exist. https://support.google.com/"), "{one_line}");
     let full = answer(&sink, SENDER, FULL);
     assert!(full.starts_with("552 5.2.2 ") || full.starts_with("452 4.2.2 "), "{full}");
     assert!(log(&sink).contains("\"expect\":\"reason=mailbox-full; severity=soft; rule="), "{}", log(&sink));
-    assert_eq!(log(&sink).matches("; stage=rcpt\"").count(), 3, "{}", log(&sink));
+    assert_eq!(log(&sink).matches("; stage=rcpt\"").count(), 4, "{}", log(&sink));
     for (from, to) in [
         (SENDER, FORGED),
         (SENDER, "x@accept.sink.example"),
@@ -86,6 +88,20 @@ fn smtp_clients_hear_each_refusal_at_its_stage() {
     assert_eq!(hears(&mut client, REFUSED), ("550 5.1.1 user unknown".into(), None));
     let (at_rcpt, after) = hears(&mut client, FORGED);
     assert!(at_rcpt.starts_with("250") && after.unwrap().starts_with("55"), "{at_rcpt}");
+    let two_lines = hears(&mut client, "x+google-no-such-user@gmail.sink.example").0;
+    assert!(
+        two_lines.starts_with("550-5.1.1 The ") && two_lines.contains("\r\n550 5.1.1 https"),
+        "{two_lines}"
+    );
+    // What the message says, or the provider says only after it.
+    for (tag, provider) in [
+        ("google-blocked-content", "gmail"),
+        ("proofpoint-content", "proofpoint"),
+        ("microsoft-all-recipients-rejected", "outlook"),
+    ] {
+        let (at_rcpt, after) = hears(&mut client, &format!("x+{tag}@{provider}.sink.example"));
+        assert!(at_rcpt.starts_with("250") && after.is_some_and(|after| after.starts_with("55")), "{tag}");
+    }
     // One that is refused takes nothing from the others.
     client.expect(&format!("MAIL FROM:<{SENDER}>"), "250");
     client.expect(&format!("RCPT TO:<{REFUSED}>"), "550");
@@ -106,7 +122,7 @@ fn smtp_clients_hear_each_refusal_at_its_stage() {
         line["expect"].as_str().unwrap().rsplit_once("; ").unwrap().1.to_owned()
     };
     assert_eq!((stage(REFUSED), stage(FORGED)), ("stage=rcpt".into(), "stage=data".into()), "{lines}");
-    assert_eq!((sink.counter("accept"), sink.counter("lmtp_answers_5xx")), (1, 4));
+    assert_eq!((sink.counter("accept"), sink.counter("lmtp_answers_5xx")), (1, 8));
 }
 
 #[test]

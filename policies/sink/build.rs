@@ -1,10 +1,15 @@
 //! The replies of real providers, made of the examples of the bounce policy's rules: one table
 //! serves sink and classifier. What each of them means is what the classifier says.
 
+mod example_reply;
 #[path = "src/known_replies.rs"]
 mod known_replies;
+#[path = "src/reply.rs"]
+mod reply;
 
-use bounce::{classify, Failure, Severity};
+use bounce::{classify, About, Class, Failure, Severity};
+use example_reply::{logged, with_macros, ExampleReply};
+use reply::Reply;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -63,11 +68,16 @@ const PROVIDERS: &[(&str, &[&str])] = &[
     ("amavis", &[]),
 ];
 
+/// Rules about the message whose replies mail servers give before it: they have seen the client or
+/// the recipient.
+const AT_RCPT: &[&str] = &["microsoft-ipv6", "mimecast-network", "yandex-policy", "sendmail-alias-loop"];
+
 fn main() {
     let rules = Path::new("../bounce/rules");
     println!("cargo::rerun-if-changed={}", rules.display());
-    println!("cargo::rerun-if-changed=src/known_replies.rs");
-    println!("cargo::rerun-if-changed=build.rs");
+    for source in ["build.rs", "example_reply.rs", "src/known_replies.rs", "src/reply.rs"] {
+        println!("cargo::rerun-if-changed={source}");
+    }
     let mut files: Vec<PathBuf> = fs::read_dir(rules).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     let mut text = String::from("pub static PROVIDERS: &[Provider] = &[\n");
@@ -104,13 +114,8 @@ fn known(to: &mut String) {
         let code = if status.starts_with('4') { 451 } else { 550 };
         let whole = format!("{code} {status} {text}");
         let class = classify(&Failure { text: &whole, status: &status, code, ..Failure::default() });
-        if let Some(severity) = severity(class.severity) {
-            let (reason, rule) = (class.reason, class.rule);
-            writeln!(
-                to,
-                "({status:?}, {text:?}, Expected {{ reason: {reason:?}, severity: {severity:?}, rule: {rule:?} }}),"
-            )
-            .unwrap();
+        if let Some(expected) = expected(&class, None) {
+            writeln!(to, "({status:?}, {text:?}, {expected}),").unwrap();
         }
     }
     to.push_str("];\n");
@@ -140,37 +145,40 @@ fn examples(file: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// An example that is a reply, with what it means.
+/// An example that is a reply, with what it means. One that means something else as it is sent is no
+/// reply of the provider here.
 fn reply(to: &mut String, example: &str) {
-    let Some((code, status, text)) = split(example) else { return };
+    let Some(ExampleReply { reply, stage }) = ExampleReply::read(example) else { return };
+    let Reply { code, status, text } = &reply;
     // As it is given, and as a log shows it: without a stage.
-    let whole = format!("{code} {status} {text}");
-    let failure = Failure { text: &whole, status: &status, code, ..Failure::default() };
-    let class = classify(&failure);
-    let Some(severity) = severity(class.severity) else { return };
-    let (reason, rule) = (class.reason, class.rule);
+    let whole = logged(&reply);
+    let class = classify(&Failure { text: &whole, status, code: *code, ..Failure::default() });
+    let meant = classify(&Failure { text: example, ..Failure::default() });
+    if (class.reason, class.severity) != (meant.reason, meant.severity) {
+        println!("cargo::warning=means {} as it is sent: {example}", class.reason);
+        return;
+    }
+    let Some(expected) = expected(&class, stage) else { return };
+    let text = with_macros(text, class.about == About::Sender);
     writeln!(
         to,
-        "ProviderReply {{ code: {code}, status: {status:?}, text: {text:?}, \
-         expected: Expected {{ reason: {reason:?}, severity: {severity:?}, rule: {rule:?} }} }},"
+        "ProviderReply {{ code: {code}, status: {status:?}, text: {text:?}, expected: {expected} }},"
     )
     .unwrap();
 }
 
-/// Code, status and text. A reply without a status has the general one of its class.
-fn split(example: &str) -> Option<(u16, String, String)> {
-    let code: u16 = example.get(..3)?.parse().ok().filter(|code| (400..600).contains(code))?;
-    let rest = example[3..].strip_prefix([' ', '-'])?.replace(['\r', '\n'], " ");
-    let (status, text) = match rest.split_once(' ') {
-        Some((status, text)) if is_status(status, code) => (status.to_owned(), text.to_owned()),
-        _ => (format!("{}.0.0", code / 100), rest),
+/// What is expected of a reply with this meaning. `shown`: the
+/// stage that a log shows.
+fn expected(class: &Class, shown: Option<&str>) -> Option<String> {
+    let (reason, rule) = (class.reason, class.rule);
+    let severity = severity(class.severity)?;
+    let is_of_the_message = class.about == About::Message || reason == "auth-failure";
+    let stage = match shown {
+        Some(stage) => stage,
+        None if is_of_the_message && !AT_RCPT.contains(&rule) => "Data",
+        None => "Rcpt",
     };
-    let text = text.trim().to_owned();
-    (!text.is_empty() && text.is_ascii()).then_some((code, status, text))
-}
-
-fn is_status(text: &str, code: u16) -> bool {
-    let fields: Vec<&str> = text.split('.').collect();
-    let is_number = |field: &&str| field.len() <= 3 && field.parse::<u16>().is_ok();
-    fields.len() == 3 && fields.iter().all(is_number) && fields[0] == (code / 100).to_string()
+    Some(format!(
+        "Expected {{ reason: {reason:?}, severity: {severity:?}, rule: {rule:?}, stage: Stage::{stage} }}"
+    ))
 }

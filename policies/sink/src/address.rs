@@ -5,8 +5,8 @@
 //! an address outside the sink's domains asks for nothing.
 
 use crate::asked::Asked;
+use crate::named_reply::named_reply;
 use crate::providers::provider;
-use crate::reply::named_reply;
 use crate::simulator::simulated;
 
 /// What `local_part` at `domain` asks for; `domains` are the sink's own.
@@ -22,28 +22,48 @@ pub fn asked(local_part: &str, domain: &str, domains: &[String]) -> Asked {
     if let Some(times) = name.strip_prefix("fail-").and_then(|times| times.parse().ok()) {
         return Asked::Fail(times);
     }
-    let tag = local.rsplit_once('+').map_or("", |(_, tag)| tag);
+    let tag = tag(&local);
     let reply = named_reply(tag);
-    match label.as_str() {
+    let of_label = match label.as_str() {
+        "oob" if provider(tag).is_some() => return Asked::BounceAs(tag.to_owned()),
+        "oob" => return Asked::Bounce(reply),
+        "reject" => return Asked::Reject(reply.filter(|reply| reply.code >= 500)),
+        "defer" => return Asked::Defer(reply.filter(|reply| reply.code < 500)),
         "accept" => Asked::Accept,
-        "oob" if provider(tag).is_some() => Asked::BounceAs(tag.to_owned()),
-        "oob" => Asked::Bounce(reply),
         "fbl" => Asked::Complain,
         "openclick" => Asked::OpenAndClick,
         "unsubscribe" => Asked::Unsubscribe,
-        "reject" => Asked::Reject(reply.filter(|reply| reply.code >= 500)),
-        "defer" => Asked::Defer(reply.filter(|reply| reply.code < 500)),
         "greylist" => Asked::Greylist,
-        label if provider(label).is_some() => Asked::Provider(label.to_owned()),
-        // Here a number alone is the serial of a test address; it names a reply only where one is
-        // asked for.
-        _ => match (simulated(name), reply.filter(|_| tag.contains('.'))) {
-            (Some(asked), _) => asked,
-            (None, Some(reply)) if reply.code >= 500 => Asked::Reject(Some(reply)),
-            (None, Some(reply)) => Asked::Defer(Some(reply)),
-            (None, None) => Asked::Mix,
+        label if provider(label).is_some() => return as_provider(label, &local),
+        _ => match simulated(name) {
+            Some(asked) => return asked,
+            None => Asked::Mix,
         },
+    };
+    with_status(tag).unwrap_or(of_label)
+}
+
+/// What a recipient with this local part asks for where this provider's replies are given: one of
+/// them, unless it names another one.
+pub fn as_provider(name: &str, local_part: &str) -> Asked {
+    let local = local_part.to_ascii_lowercase();
+    let tag = tag(&local);
+    match with_status(tag) {
+        Some(asked) if !provider(name).is_some_and(|provider| provider.has(tag)) => asked,
+        _ => Asked::Provider(name.to_owned()),
     }
+}
+
+/// The text after the last `+`.
+fn tag(local: &str) -> &str {
+    local.rsplit_once('+').map_or("", |(_, tag)| tag)
+}
+
+/// The reply that a status names. A number alone is the serial of a test address; it names a reply
+/// only where the label asks for one.
+fn with_status(tag: &str) -> Option<Asked> {
+    let reply = named_reply(tag).filter(|_| tag.contains('.'))?;
+    Some(if reply.code >= 500 { Asked::Reject(Some(reply)) } else { Asked::Defer(Some(reply)) })
 }
 
 /// The label that names the answer: the one left of a domain of ours, empty at the domain itself.
@@ -110,6 +130,20 @@ mod tests {
         assert_eq!(of("x+550@reject.sink.example.com"), Asked::Reject(full(550, "5.0.0", "rejected")));
         assert_eq!(of("x+450-5.1.1@oob.sink.example.com"), Asked::Bounce(None));
         assert_eq!(of("x+9.9.9@sink.example.com"), Asked::Mix);
+        // The reply that the address names comes before what its label asks for.
+        let refused = Asked::Reject(full(550, "5.7.1", "delivery not authorized, message refused"));
+        for label in ["accept", "fbl", "openclick", "unsubscribe", "greylist", "any"] {
+            assert_eq!(of(&format!("x+550-5.7.1@{label}.sink.example.com")), refused, "{label}");
+            assert_ne!(of(&format!("x+550@{label}.sink.example.com")), Asked::Reject(None), "{label}");
+        }
+        let deferred = Asked::Defer(full(451, "4.3.0", "try again later"));
+        assert_eq!(of("x+4.3.0@accept.sink.example.com"), deferred);
+        // One that the provider gives is the provider's.
+        for tag in ["5.7.26", "550-5.7.26", "550", "mailbox-full"] {
+            let asked = of(&format!("x+{tag}@gmail.sink.example.com"));
+            assert_eq!(asked, Asked::Provider("gmail".into()), "{tag}");
+        }
+        assert_eq!(as_provider("google", "X+4.7.77"), of("x+4.7.77@sink.example.com"));
         assert_eq!(of("OOTO+label@accept.sink.example.com"), Asked::AutoReply);
         assert_eq!(of("HardBounce@sink.example.com"), Asked::Bounce(full(550, "5.1.1", "user unknown")));
         assert_eq!(of("complaint+l@any.sink.example.com"), Asked::Complain);

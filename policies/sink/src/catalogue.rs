@@ -31,20 +31,24 @@ pub struct Names {
     pub sender: String,
     /// The IP address of the client.
     pub client: String,
+    /// What it calls itself: it stands for the domain of the null sender.
+    pub client_name: String,
 }
 
 /// Characters of a value.
 const LONGEST: usize = 256;
 
 impl Names {
-    /// A text with its macros replaced: those of PowerMTA's `random_bounce:` lines, and the
-    /// placeholders of examples.
+    /// A text with its macros replaced: those of PowerMTA's `random_bounce:` lines, those of
+    /// carom's own, and the client's address in examples.
     pub fn fill(&self, text: &str) -> String {
         let (user, domain) = self.recipient.rsplit_once('@').unwrap_or((&self.recipient, ""));
         let clean = |value: &str| -> String {
             value.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
         };
         let client = if self.client.is_empty() { "192.0.2.1" } else { &self.client };
+        let client_name = if self.client_name.is_empty() { client } else { &self.client_name };
+        let sender_domain = self.sender.rsplit_once('@').map_or(client_name, |(_, domain)| domain);
         let values = [
             ("<RCPT_USER>", clean(user)),
             ("<RCPT_DOMAIN>", clean(domain)),
@@ -52,6 +56,7 @@ impl Names {
             ("<RCPT_SERVER>", format!("mx.{}", clean(domain))),
             ("<OTHER_IPADDRESS>", "192.0.2.25".into()),
             ("<ORIG>", clean(&self.sender)),
+            ("<ORIG_DOMAIN>", clean(sender_domain)),
             ("198.51.100.7", clean(client)),
         ];
         let mut filled = String::new();
@@ -93,10 +98,20 @@ mod tests {
             recipient: "<ORIG>\r\n250 ok@sink.example".into(),
             sender: "a@b.example".into(),
             client: String::new(),
+            client_name: String::new(),
         };
         assert_eq!(
             names.fill("<RCPT_USER>@<RCPT_DOMAIN> from <ORIG> at <SENDER_IPADDRESS> via <RCPT_SERVER> <X>"),
             "<ORIG>  250 ok@sink.example from a@b.example at 192.0.2.1 via mx.sink.example <X>"
         );
+        assert_eq!(names.fill("<ORIG_DOMAIN>"), "b.example");
+        let of_nobody = |client_name: &str| Names {
+            recipient: "x@sink.example".into(),
+            sender: String::new(),
+            client: "192.0.2.7".into(),
+            client_name: client_name.into(),
+        };
+        assert_eq!(of_nobody("mx.b.example").fill("<<ORIG>> <ORIG_DOMAIN>"), "<> mx.b.example");
+        assert_eq!(of_nobody("").fill("<ORIG_DOMAIN>"), "192.0.2.7");
     }
 }

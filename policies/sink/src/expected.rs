@@ -8,12 +8,14 @@ pub struct Expected {
     pub severity: &'static str,
     /// The rule that knows the reply.
     pub rule: &'static str,
+    /// When a mail server gives it.
+    pub stage: Stage,
 }
 
 impl Expected {
     /// As the header field X-Carom-Expect and the message log have it.
     pub fn text(&self) -> String {
-        let Expected { reason, severity, rule } = self;
+        let Expected { reason, severity, rule, .. } = self;
         format!("reason={reason}; severity={severity}; rule={rule}")
     }
 }
@@ -27,17 +29,19 @@ pub enum Stage {
 }
 
 /// Reasons that only the message shows.
-const OF_THE_MESSAGE: [&str; 6] = [
+const OF_THE_MESSAGE: [&str; 8] = [
     "auth-failure",
     "content-error",
+    "exceed-limit",
     "message-too-big",
     "not-compliant-rfc",
+    "policy-violation",
     "spam-detected",
     "virus-detected",
 ];
 
 impl Stage {
-    /// That of a reply with this reason.
+    /// That of a reply of which no more is known than its reason.
     pub fn of(reason: &str) -> Stage {
         if OF_THE_MESSAGE.contains(&reason) {
             Stage::Data

@@ -16,6 +16,7 @@ mod json;
 mod known_replies;
 mod mapping;
 mod mix;
+mod named_reply;
 mod owner;
 mod providers;
 mod refusal;
@@ -23,7 +24,7 @@ mod reply;
 mod settings;
 mod simulator;
 
-use address::asked;
+use address::{as_provider, asked};
 use asked::Asked;
 use carom_policy::actions::{self, DeliveryReport, FeedbackReport, Outcome, Response, Visit};
 use carom_policy::facts::{self, Verdict};
@@ -177,7 +178,7 @@ fn checked(owner: Owner, act: impl FnOnce()) {
 pub(crate) fn asked_by<'r>(settings: &Settings, recipient: &'r str) -> (&'r str, Asked) {
     let (local_part, domain) = recipient.rsplit_once('@').unwrap_or((recipient, ""));
     let asked = match settings.provider_of(domain) {
-        Some(name) => Asked::Provider(name.to_owned()),
+        Some(name) => as_provider(name, local_part),
         None => asked(local_part, domain, &settings.domains),
     };
     (local_part, asked)

@@ -4,7 +4,7 @@
 //! (`build.rs`), each with what the classifier says it means. Not here: whether a reply is given
 //! (`lib`). Invariant: the reply that is given means what is expected of it.
 
-use crate::expected::Expected;
+use crate::expected::{Expected, Stage};
 use crate::reply::Reply;
 
 /// A provider or a mail system.
@@ -18,6 +18,7 @@ pub struct Provider {
 pub struct ProviderReply {
     pub code: u16,
     pub status: &'static str,
+    /// With macros (`catalogue`).
     pub text: &'static str,
     pub expected: Expected,
 }
@@ -49,6 +50,11 @@ impl Provider {
         some.get((chance * some.len() as f64) as usize).copied()
     }
 
+    /// Whether `tag` names one of its replies.
+    pub fn has(&self, tag: &str) -> bool {
+        self.replies.iter().any(|reply| reply.is_named(tag))
+    }
+
     /// Those that `tag` names; all if it names none.
     pub fn named(&self, tag: &str) -> Vec<&'static ProviderReply> {
         let named: Vec<&ProviderReply> = self.replies.iter().filter(|reply| reply.is_named(tag)).collect();
@@ -62,13 +68,16 @@ impl Provider {
 impl ProviderReply {
     fn is_named(&self, tag: &str) -> bool {
         let Expected { reason, rule, .. } = self.expected;
-        !tag.is_empty() && (tag == reason || tag == rule || tag == self.status)
+        let codes = || format!("{}-{}", self.code, self.status);
+        !tag.is_empty() && (tag == reason || tag == rule || tag == self.status || tag == codes())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalogue::Names;
+    use bounce::{classify, Failure};
 
     #[test]
     fn every_provider_has_replies_and_every_reply_a_meaning() {
@@ -77,10 +86,92 @@ mod tests {
         for provider in PROVIDERS {
             assert!(!provider.replies.is_empty(), "{}", provider.name);
             for reply in provider.replies {
-                let Expected { reason, severity, rule } = reply.expected;
+                let Expected { reason, severity, rule, .. } = reply.expected;
                 assert!(!reason.is_empty() && !severity.is_empty() && !rule.is_empty(), "{}", reply.text);
                 assert_eq!(reply.status.as_bytes()[0], b'0' + (reply.code / 100) as u8, "{}", reply.text);
             }
+        }
+    }
+
+    /// The reply as a mail server logs it that has heard it.
+    fn logged(reply: &ProviderReply, names: &Names) -> String {
+        let ProviderReply { code, status, text, .. } = reply;
+        let goes_on = if text.contains(&format!(" {code} {status} ")) { '-' } else { ' ' };
+        format!("{code}{goes_on}{status} {}", names.fill(text))
+    }
+
+    #[test]
+    fn every_reply_as_it_is_given_means_what_is_expected_of_it() {
+        let (recipient, sender) = ("v7+tag@mail.sink.test", "news@sender.test");
+        let names = Names {
+            recipient: recipient.into(),
+            sender: sender.into(),
+            client: "203.0.113.9".into(),
+            client_name: "mx.sender.test".into(),
+        };
+        for reply in PROVIDERS.iter().flat_map(|provider| provider.replies) {
+            let text = logged(reply, &names);
+            let ProviderReply { code, status, .. } = *reply;
+            let alone = Failure { text: &text, code, status, ..Failure::default() };
+            let known = Failure { text: &text, code, status, recipient, sender, ..Failure::default() };
+            for failure in [alone, known] {
+                let class = classify(&failure);
+                let severity = format!("{:?}", class.severity).to_lowercase();
+                let Expected { reason, rule, .. } = reply.expected;
+                assert_eq!((class.reason, class.rule), (reason, rule), "{text}");
+                assert!(severity.ends_with(reply.expected.severity), "{severity}: {text}");
+            }
+            for nobody in ["example.", ".example", "in reply to", "198.51.100.7"] {
+                assert!(!text.contains(nobody), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn replies_have_the_lines_and_the_stage_of_the_provider() {
+        let of = |label: &str, rule: &str| provider(label).unwrap().pick(rule, 0.0).unwrap();
+        let text = |label: &str, rule: &str| of(label, rule).text;
+        assert_eq!(
+            text("gmx", "gmx-requested-mailbox"),
+            "Requested action not taken: mailbox unavailable 550 5.0.0 For explanation visit \
+             https://postmaster.gmx.net/en/error-messages"
+        );
+        assert_eq!(
+            text("gmx", "gmx-ip-black"),
+            "<RCPT_DOMAIN> (mx1) Nemesis ESMTP Service not available 554-5.0.0 No SMTP service 554 5.0.0 \
+             IP address is black listed."
+        );
+        assert_eq!(
+            text("gmail", "google-low-reputation"),
+            "Our system has detected that this message is likely suspicious due to \
+             550-5.7.1 the very low reputation of the sending IP address. 550 5.7.1 x-7 - gsmtp"
+        );
+        assert_eq!(
+            text("gmail", "google-no-tls-connection"),
+            "This mail wasn't sent over a TLS connection. 421 4.7.29 x - gsmtp"
+        );
+        assert_eq!(
+            text("sendmail", "sendmail-queue"),
+            "<<RCPT_USER>@<RCPT_DOMAIN>>... Deferred: 421 Message could not be delivered for 8 hours"
+        );
+        assert_eq!(
+            text("gmail", "google-dmarc"),
+            "Unauthenticated email from <ORIG_DOMAIN> is not accepted due to 550 5.7.26 domain's DMARC \
+             policy. x-9 - gsmtp"
+        );
+        assert_eq!(text("exim", "exim-verify-sender"), "Verification of sender <ORIG> went wrong: failed");
+        assert!(text("mimecast", "mimecast-size").ends_with("https://community.<RCPT_DOMAIN>"));
+        assert!(text("t-online", "tonline-ip").contains("contact tosa@rx.<RCPT_DOMAIN> to"));
+        for (label, rule, stage) in [
+            ("gmail", "google-blocked-content", Stage::Data),
+            ("gmail", "google-no-such-user", Stage::Rcpt),
+            ("proofpoint", "proofpoint-content", Stage::Data),
+            ("microsoft", "microsoft-all-recipients-rejected", Stage::Data),
+            ("microsoft", "microsoft-ipv6", Stage::Rcpt),
+            ("mailru", "mailru-after-data", Stage::Data),
+            ("amavis", "amavis-banned", Stage::Data),
+        ] {
+            assert_eq!(of(label, rule).expected.stage, stage, "{rule}");
         }
     }
 

@@ -54,7 +54,7 @@ impl Refusal {
     /// One that the address asks for.
     pub fn asked_for(reply: Reply) -> Refusal {
         let expected = expected_of(&reply);
-        let stage = expected.map_or(Stage::Rcpt, |expected| Stage::of(expected.reason));
+        let stage = expected.map_or(Stage::Rcpt, |expected| expected.stage);
         let expect = expected.map_or(String::new(), |expected| expected.text());
         Refusal { reply, stage, expect }
     }
@@ -97,9 +97,9 @@ impl Candidate<'_> {
 
     fn stage(&self) -> Stage {
         match self {
-            Candidate::Of(reply) => Stage::of(reply.expected.reason),
+            Candidate::Of(reply) => reply.expected.stage,
             Candidate::Own { reply, expect: "", .. } => {
-                expected_of(reply).map_or(Stage::Rcpt, |expected| Stage::of(expected.reason))
+                expected_of(reply).map_or(Stage::Rcpt, |expected| expected.stage)
             }
             Candidate::Own { expect, .. } => {
                 let reason = expect.split(';').find_map(|part| part.trim().strip_prefix("reason="));
@@ -188,5 +188,6 @@ fn names() -> Names {
         recipient: facts::recipient(),
         sender: facts::sender(),
         client: facts::client_address().unwrap_or_default(),
+        client_name: facts::helo().unwrap_or_default(),
     }
 }
