@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 /// A label of each provider.
-const LABELS: &str = "google microsoft yahoo aol apple gmx ionos t-online orange free libero wp seznam uol \
-    mailru yandex ukrnet zoho rediff naver qq 163 aliyun comcast cox facebook godaddy rackspace cloudflare \
+const LABELS: &str = "google microsoft yahoo aol apple gmx ionos t-online orange free libero wp uol \
+    mailru yandex zoho rediff naver qq 163 aliyun comcast cox facebook godaddy rackspace cloudflare \
     mimecast proofpoint barracuda ironport messagelabs trendmicro fortinet sophos hornetsecurity ses postfix \
     exim sendmail qmail exchange zimbra domino dovecot rspamd amavis";
 
@@ -66,7 +66,7 @@ fn what_each_provider_says_means_what_is_expected_of_it() {
     let to: Vec<&str> = recipients.iter().map(String::as_str).collect();
     // One of them may end the session (421): a message at a time, and each recipient has its answer.
     let mut heard = Vec::new();
-    for some in to.chunks(200) {
+    for some in to.chunks(50) {
         heard.extend(listener.tcp().hello().send(SENDER, some, &plain(some[0])));
     }
     listener.stop();
@@ -136,10 +136,9 @@ fn a_provider_is_heard_in_its_lines_and_names_who_is_meant() {
     }
     listener.stop();
     // For a pipe it is one line.
-    sandbox.pipe("x+google-no-such-user@gmail.sink.example", &plain("x@y.example")).says(
-        67,
-        "5.1.1 The email account that you tried to reach does not exist. 550 5.1.1 https://support.",
-    );
+    sandbox
+        .pipe("x+google-no-such-user@gmail.sink.example", &plain("x@y.example"))
+        .says(67, "5.1.1 The email account that you tried to reach does not exist. https://support.");
 }
 
 #[test]

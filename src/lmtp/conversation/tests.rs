@@ -125,7 +125,7 @@ fn what_is_too_much_is_refused_and_the_rest_is_heard() {
     assert_eq!(codes(&replies), ["250", "250", "250", "250", "452", "354", "250", "250", "250"]);
     assert_eq!(messages[0].envelopes.len(), 3);
     let (replies, _, closed) = talk(&format!("NOOP {}\r\nNOOP\r\n", "x".repeat(3000)));
-    assert_eq!((codes(&replies), closed), (vec!["500"], true));
+    assert_eq!((codes(&replies), closed), (vec!["500", "421"], true));
     let (replies, _, closed) = talk("FOO\r\nDATA\r\nRCPT TO:<a@b.example>\r\nNOOP\r\n");
     assert_eq!((codes(&replies), closed), (vec!["500", "503", "503", "421"], true));
 }
