@@ -61,14 +61,15 @@ fn after_421_the_connection_is_closed_and_every_recipient_has_an_answer() {
     let busy = "x+421-4.7.0@defer.sink.example";
     let at_rcpt = "[lmtp]\nask_at_rcpt = true\n[[lmtp.chaos]]\nat = \"quit\"\nwhat = \"refuse\"\n\
                    reply = \"421 4.3.2 not now\"";
-    let sandbox = Sandbox::new().settings("refuse_at_rcpt = true").config(at_rcpt);
-    let listener = Listener::start(&Sandbox::new(), &[]);
+    let sandbox = Sandbox::new();
+    let listener = Listener::start(&sandbox, &[]);
     let mut client = listener.unix().hello();
     let replies = client.send(SENDER, &[busy, ACCEPTED, REFUSED], &plain(ACCEPTED));
     assert!(is(&replies[0], "421 4.7.0") && is(&replies[1], "250") && is(&replies[2], "550"), "{replies:?}");
     assert_eq!(client.reply(), "");
     listener.stop();
     // At RCPT, and where it is the answer to any command.
+    let sandbox = Sandbox::new().settings("refuse_at_rcpt = true").config(at_rcpt);
     let listener = Listener::start(&sandbox, &[]);
     let mut client = listener.tcp().hello();
     client.write(format!("MAIL FROM:<{SENDER}>\r\nRCPT TO:<{busy}>\r\nRCPT TO:<{ACCEPTED}>\r\n").as_bytes());

@@ -286,8 +286,12 @@ impl Conversion {
                 text += CHOICES;
             }
             for (key, value) in entries {
-                let line = toml::Table::from_iter([(key.clone(), value.clone())]);
-                text += &toml::to_string(&line).context(key)?;
+                // A list of tables, too, is in the line of its key.
+                text += &match value {
+                    Value::Array(_) => format!("{key} = {value}\n"),
+                    _ => toml::to_string(&toml::Table::from_iter([(key.clone(), value.clone())]))
+                        .context(key)?,
+                };
             }
         }
         for cycle in &self.cycles {
