@@ -15,7 +15,7 @@ use std::str::FromStr;
 pub(crate) struct SmtpReply {
     pub(crate) code: u16,
     pub(crate) enhanced: EnhancedStatus,
-    /// One line. A reply of several is as logs show it: with code and status before each further one.
+    /// One line. A reply of several is as logs show it: code and status begin each further one.
     pub(crate) text: String,
 }
 
