@@ -83,21 +83,22 @@ impl Index {
     /// there are none.
     pub(super) fn counted_back_from(&self, now_ms: i64) -> Result<Option<i64>> {
         let Some(newest) = self.newest_seen(now_ms)? else { return Ok(None) };
-        let hours = self.hours_since(newest)?;
+        let hours = self.hours_since(newest)?.unwrap_or(0);
         Ok(Some(newest.saturating_add(hours.saturating_mul(HOUR_MS)).min(now_ms)))
     }
 
-    /// Hours in which a tick ran since a delivery that is the newest.
-    fn hours_since(&self, newest: i64) -> Result<i64> {
+    /// Hours in which a tick ran since a delivery that is the newest; `None`: another one was.
+    fn hours_since(&self, newest: i64) -> Result<Option<i64>> {
         let noted = self.remembered(SILENT_HOURS)?.unwrap_or_default();
         let noted = noted.split_once(' ').filter(|(since, _)| *since == newest.to_string());
-        Ok(noted.and_then(|(_, hours)| hours.parse().ok()).unwrap_or(0))
+        Ok(noted.and_then(|(_, hours)| hours.parse().ok()))
     }
 
-    /// One more hour in which a tick ran.
+    /// One more hour in which a tick ran, unless the newest delivery came in it.
     fn note_hour(&self, now_ms: i64) -> Result<()> {
         let Some(newest) = self.newest_seen(now_ms)? else { return Ok(()) };
-        self.remember(SILENT_HOURS, &format!("{newest} {}", self.hours_since(newest)? + 1))
+        let hours = self.hours_since(newest)?.map_or(0, |hours: i64| hours + 1);
+        self.remember(SILENT_HOURS, &format!("{newest} {hours}"))
     }
 
     /// When a delivery was last updated, leaving out those from the future.
