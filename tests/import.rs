@@ -150,7 +150,8 @@ fn every_form_of_an_application_conf_is_read_and_its_notes_say_what_carom_has_to
 fn random_bounces_of_powermta_become_replies_in_any_case_and_in_latin_1() {
     let sandbox = Sandbox::new();
     let [ini, list] = ["consume-mail.ini", "blacklist.dat"].map(|name| sandbox.path(name));
-    fs::write(&ini, b"[Sink]\nOOB_percent = 0\nDigit1_Days = 1\nSignals_Traffic_Prefix = gr\xfc\xdfe\n").unwrap();
+    fs::write(&ini, b"[Sink]\nOOB_percent = 0\nDigit1_Days = 1\nSignals_Traffic_Prefix = gr\xfc\xdfe\n")
+        .unwrap();
     fs::write(
         &list,
         b"Random_Bounce:550 5.1.1 nobody\nRANDOM_BOUNCE:550 5.1.1 nobody\nrandom_bounce:550 5.7.1 f\xfcr alle\n\
@@ -164,5 +165,6 @@ fn random_bounces_of_powermta_become_replies_in_any_case_and_in_latin_1() {
     assert!(ran.code == 0 && ran.stdout.contains(replies), "{ran:?}");
     assert!(ran.stdout.contains("signals_traffic_prefix = \"gr\u{fc}\u{df}e\""), "{ran:?}");
     assert!(ran.stderr.contains("blacklist, line 5: "), "{ran:?}");
-    assert!(is_usable(&ran.stdout), "{}", ran.stdout);
+    let with_domains = ran.stdout.replace("# domains =", "domains =");
+    assert!(is_usable(&with_domains), "{with_domains}");
 }
