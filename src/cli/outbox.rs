@@ -32,7 +32,7 @@ pub(crate) struct Which {
     /// All steps that are parked or have failed before
     #[arg(long)]
     all: bool,
-    /// All notifications for one application: the sender_domain of its [[notify]], or the domain
+    /// All notifications for one application: its sender_domain in the config, or the domain
     /// that the mail was sent from
     #[arg(long, value_name = "DOMAIN")]
     application: Option<String>,
