@@ -24,7 +24,7 @@ fn what_was_acted_upon_is_kept_shown_and_printed_as_it_came() {
         assert!(ran.code == 0 && ran.stdout.as_bytes() == report.as_slice(), "{ran:?}");
     }
     let none = sandbox.run(&["find", address, "--mail", "4"], b"");
-    assert!(none.code == 1 && none.stderr.contains("3 reports are kept"), "{none:?}");
+    assert!(none.code == 1 && none.stderr.contains("there are 3 kept reports"), "{none:?}");
     assert_eq!(sandbox.counter("report_kept"), 5);
     // A digest of the address names it: two levels, nothing else anywhere.
     let shelves = names(&sandbox.path("state/kept"));
