@@ -145,6 +145,9 @@ fn hand_in(sandbox: &Sandbox, entrance: Entrance, arriving: &[Arriving]) {
         assert!(replies[0].starts_with("250"), "{replies:?}");
     }
     listener.stop();
+    // A step that was not begun when it was stopped is the tick's.
+    let ran = sandbox.run(&["cron"], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
 }
 
 fn relay(sandbox: &Sandbox, directory: &Path) -> Ran {
