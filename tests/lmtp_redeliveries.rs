@@ -27,7 +27,7 @@ fn what_comes_again_before_the_tick_has_the_first_verdict_and_is_decided_once() 
         let message = plain(recipient);
         let [first, second, third] = [(); 3].map(|()| hand_in(&listener, &id, recipient, &message));
         refused += u64::from(first.starts_with('5'));
-        // A deferral is decided anew.
+        // A deferral is decided again.
         if !first.starts_with('4') {
             assert!(first == second && second == third, "{first} {second} {third}");
         }

@@ -1,4 +1,4 @@
-//! What one host has undone, removed or erased, on the others: the same failure suppresses again and is told, and a claim of
+//! What one host has undone, removed or erased, on the others: the same failure suppresses again and is notified, and a claim of
 //! an erased address names nobody.
 
 use crate::bounces::{STRANGER, bounce, dsn, is_suppressed, sandbox, signed_path};

@@ -2,7 +2,7 @@
 //!
 //! A client that did not hear its answer hands in the message again, often within the second, and
 //! the store takes records from the log only each minute. Not here: what the store has on record.
-//! Invariant: the memory is bounded; a deferral is not remembered, because it is decided anew.
+//! Invariant: the memory is bounded; a deferral is not remembered, because it is decided again.
 
 use crate::plan::Verdict;
 use std::collections::{HashMap, VecDeque};
