@@ -75,7 +75,7 @@ fn write(path: &Path) -> Outcome<u64> {
         let (id, to, end) = (format!("4Xb{n:08}zZ1f"), n % 9973, ENDS[(n % 97 % 8) as usize]);
         write!(
             log,
-            "{at}/smtpd[10]: {id}: client=app.example[192.0.2.7]\n\
+            "{at}/smtpd[10]: {id}: client=app.example[10.0.0.7]\n\
              {at}/cleanup[11]: {id}: message-id=<98494.{n}.7@shop{}>\n\
              {at}/qmgr[12]: {id}: from=<sender@shop.example>, size=14000, nrcpt=1 (queue active)\n\
              {at}/smtp[13]: {id}: to=<user{to}@d{}.example>, relay=mx.d{}.example[192.0.2.9]:25, delay=1.5, delays=0.1/0/0.4/1, {end}\n\

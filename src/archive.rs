@@ -16,11 +16,10 @@ pub(crate) mod kept_by_reason;
 use crate::clock::DAY_MS;
 use crate::config::Config;
 use crate::digest;
-use crate::envelope::split_address;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::{publish, remove_scraps};
 use crate::files::{private, regular};
-use crate::mailbox_syntax::in_a_labels;
+use crate::mailbox_syntax::{in_a_labels, split_address};
 use crate::named_address::NamedAddress;
 use flate2::Compression;
 use flate2::read::GzDecoder;
@@ -67,35 +66,34 @@ pub(crate) fn keep(config: &Config, address: &str, key: &str, at_ms: i64, raw: &
     Ok(path)
 }
 
-/// What stands for the key of a message in the name of its copy.
+/// The key of a message, as it is in the name of its copy.
 pub(crate) fn key_digest(key: &str) -> String {
     digest::sha256_hex(&[key.as_bytes()], 16)
 }
 
 /// The digests of the keys of all messages without an effect that are kept now.
 pub(crate) fn without_effect(config: &Config) -> HashSet<String> {
-    let mut found = kept_by_reason::digests(config);
-    found.extend(of(config, UNMATCHED).iter().filter_map(digest_of));
-    found
+    kept_by_reason::digests(config)
 }
 
 /// The complaints that match nobody and came as these messages.
 pub(crate) fn unmatched_of<'m>(config: &Config, messages: impl Iterator<Item = &'m str>) -> Vec<Kept> {
-    let wanted: HashSet<String> = messages.map(key_digest).collect();
-    let is_wanted = |kept: &Kept| digest_of(kept).is_some_and(|digest| wanted.contains(&digest));
-    of(config, UNMATCHED).into_iter().filter(is_wanted).collect()
+    of(config, UNMATCHED).into_iter().filter(is_of(messages)).collect()
 }
 
 /// The copies of these messages, found by the names of the files: no copy is opened.
 pub(crate) fn of_messages<'m>(config: &Config, messages: impl Iterator<Item = &'m str>) -> Vec<Kept> {
-    let wanted: HashSet<String> = messages.map(key_digest).collect();
-    if wanted.is_empty() {
+    let mut messages = messages.peekable();
+    if messages.peek().is_none() {
         return Vec::new();
     }
-    let is_wanted = |kept: &Kept| digest_of(kept).is_some_and(|digest| wanted.contains(&digest));
-    let mut found: Vec<Kept> = of(config, UNMATCHED).into_iter().filter(is_wanted).collect();
-    found.extend(kept_by_reason::select(config, is_wanted));
-    found
+    kept_by_reason::select(config, is_of(messages))
+}
+
+/// Whether a copy is of one of these messages.
+fn is_of<'m>(messages: impl Iterator<Item = &'m str>) -> impl Fn(&Kept) -> bool {
+    let digests: HashSet<String> = messages.map(key_digest).collect();
+    move |kept| digest_of(kept).is_some_and(|digest| digests.contains(&digest))
 }
 
 /// The digest of the key of the message, from the name of its copy.
@@ -104,8 +102,11 @@ fn digest_of(kept: &Kept) -> Option<String> {
     name.split('-').nth(1).map(str::to_owned)
 }
 
-/// What is kept of an address, the newest first.
+/// What is kept of an address, or of complaints that match nobody, the newest first.
 pub(crate) fn of(config: &Config, address: &str) -> Vec<Kept> {
+    if address == UNMATCHED {
+        return kept_by_reason::unmatched(config);
+    }
     list(&folder(config, address))
 }
 
@@ -120,6 +121,7 @@ pub(crate) fn about(config: &Config, key: &str) -> Vec<Kept> {
     }
     found.extend(kept_by_reason::about(config, &sought));
     found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
+    found.dedup_by(|a, b| a.file == b.file);
     found
 }
 
@@ -158,7 +160,6 @@ pub(crate) fn expire(config: &Config, now_ms: i64) {
     let oldest_ms = if days == 0 { i64::MIN } else { now_ms - days * DAY_MS };
     for shelf in folders(&config.kept_dir()) {
         for folder in folders(&shelf) {
-            remove_scraps(&folder);
             for old in list(&folder).into_iter().filter(|kept| kept.at_ms < oldest_ms) {
                 let _ = fs::remove_file(old.file);
             }

@@ -1,7 +1,7 @@
 //! Classification: what a delivery failure says, and what the policy makes of it. Data only.
 //!
-//! Four outputs that are never folded into one: the reason, the category it belongs to, what it
-//! is about, and whether the address is dead. Invariant: only what is about the recipient or its
+//! Four outputs that are never folded into one: the reason, the category it belongs to, what it is
+//! about, and whether the address is dead. Invariant: only what is about the recipient or its
 //! domain can be hard.
 
 use memchr::memchr2_iter;
@@ -68,7 +68,7 @@ fn places<'t>(text: &'t str, words: &'t str) -> impl Iterator<Item = usize> + 't
     first.map(of).into_iter().flatten().filter(is_there)
 }
 
-/// Whether nothing of the same word stands around.
+/// Whether nothing of the same word is around it.
 fn is_word(text: &[u8], at: usize, length: usize) -> bool {
     let is_of_word =
         |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte >= 0x80);
@@ -232,7 +232,7 @@ pub(crate) enum Severity {
     Unknown,
 }
 
-/// Failures that a policy is given at once.
+/// Failures that a policy is asked about together.
 pub(crate) const BATCH: usize = 10_000;
 
 #[cfg(test)]

@@ -65,6 +65,11 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     }
 }
 
+/// Milliseconds since 1970, from the date of a header (RFC 5322 section 3.3).
+pub(crate) fn parse_date(text: &str) -> Option<i64> {
+    jiff::fmt::rfc2822::parse(text.trim()).ok().map(|at| at.timestamp().as_millisecond())
+}
+
 /// The zone of this name in the time zone database.
 pub(crate) fn zone(name: &str) -> Option<TimeZone> {
     if name == "UTC" {

@@ -10,7 +10,6 @@ use std::net::{IpAddr, Ipv6Addr};
 pub(crate) struct Envelope {
     /// The return path; empty for the null sender.
     pub(crate) sender: String,
-    /// The recipient.
     pub(crate) recipient: String,
     /// The recipient before aliasing.
     pub(crate) original_recipient: Option<String>,
@@ -69,10 +68,4 @@ impl Envelope {
         let unzoned = bare.split_once('%').map_or(bare, |(address, _)| address);
         Some(unzoned.parse().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
     }
-}
-
-/// Splits an address at its last `@` into local part and domain; `None` when either is missing.
-pub(crate) fn split_address(address: &str) -> Option<(&str, &str)> {
-    let (local, domain) = address.rsplit_once('@')?;
-    (!local.is_empty() && !domain.is_empty()).then_some((local, domain))
 }

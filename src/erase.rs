@@ -7,10 +7,10 @@
 use crate::archive;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::envelope::split_address;
 use crate::error::{Error, Result};
 use crate::events;
 use crate::index::{Index, IndexErasure};
+use crate::mailbox_syntax::split_address;
 use crate::message_log::MessageLog;
 use crate::message_log::blanking::{self, LogErasure};
 use crate::named_address::NamedAddress;

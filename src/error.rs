@@ -33,6 +33,7 @@ pub(crate) struct Error {
     what: String,
     remedy: Option<String>,
     place: Option<FilePlace>,
+    is_lasting: bool,
 }
 
 /// A line of a file, counted from 1.
@@ -48,7 +49,7 @@ pub(crate) type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error that says what went wrong: `"/etc/carom/carom.toml: permission denied"`.
     pub(crate) fn new(what: impl fmt::Display) -> Error {
-        Error { what: what.to_string(), remedy: None, place: None }
+        Error { what: what.to_string(), remedy: None, place: None, is_lasting: false }
     }
 
     /// Adds the fix: an imperative sentence without a period.
@@ -60,6 +61,12 @@ impl Error {
     /// Names the line that it is about, for those who do not read the text.
     pub(crate) fn at(mut self, file: &Path, line: usize) -> Error {
         self.place = Some(FilePlace { file: file.to_owned(), line });
+        self
+    }
+
+    /// Says that waiting does not help: another try fails as well.
+    pub(crate) fn lasting(mut self) -> Error {
+        self.is_lasting = true;
         self
     }
 
@@ -76,6 +83,10 @@ impl Error {
 
     pub(crate) fn place(&self) -> Option<&FilePlace> {
         self.place.as_ref()
+    }
+
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.is_lasting
     }
 
     pub(crate) fn remedy_text(&self) -> Option<&str> {

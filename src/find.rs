@@ -7,9 +7,9 @@
 use crate::archive::{self, Kept};
 use crate::clock;
 use crate::config::Config;
-use crate::envelope::split_address;
 use crate::error::Result;
 use crate::index::{Filter, Index, MessageUnderWay, StoredDelivery};
+use crate::mailbox_syntax::split_address;
 use crate::message_log::{self, TrailFilter, TrailRow};
 use crate::named_address::NamedAddress;
 use crate::plan::Grounds;
@@ -19,6 +19,8 @@ use crate::store::{NotificationState, PendingStep, Store, Suppressed};
 use serde::{Serialize, Serializer};
 use std::collections::HashSet;
 
+/// Times in the mail log may have whole seconds.
+const SECOND_MS: i64 = 1000;
 /// Deliveries of a key at most.
 const DELIVERIES: u64 = 100;
 
@@ -39,6 +41,31 @@ pub(crate) struct Known {
     pub(crate) under_way: Vec<MessageUnderWay>,
     /// The sender that a forwarder rewrote (SRS) into this key.
     pub(crate) rewritten_from: Option<String>,
+}
+
+/// A message that is asked about.
+pub(crate) struct AboutMessage<'a> {
+    /// Its queue id or Message-ID.
+    pub(crate) id: &'a str,
+    pub(crate) deliveries: &'a [StoredDelivery],
+    /// Other messages had the same queue id.
+    pub(crate) is_shared: bool,
+}
+
+impl AboutMessage<'_> {
+    /// Whether a row of the log that names the queue id is about this message.
+    fn is_its(&self, row: &TrailRow, message_id: Option<&str>) -> bool {
+        let Some(event) = &row.event else { return false };
+        let names = [&event.message_id, &event.about].into_iter().flatten();
+        match (message_id, names.clone().next()) {
+            (Some(its), Some(_)) => names.clone().any(|name| name.eq_ignore_ascii_case(its)),
+            _ => {
+                let begins = self.deliveries.iter().map(|one| one.first_seen).min().unwrap_or_default();
+                let ends = self.deliveries.iter().map(|one| one.last_seen).max().unwrap_or_default();
+                (begins..=ends.saturating_add(SECOND_MS)).contains(&row.at_ms)
+            }
+        }
+    }
 }
 
 /// What is known about an address, whole: what `carom erase` would remove.
@@ -92,8 +119,21 @@ impl Known {
 
     /// The same about a message, by its queue id or Message-ID: this reads what the message has.
     /// Of the suppression list it has the entries that its failures have made.
-    pub(crate) fn about_message(id: &str, store: &Store, config: &Config) -> Result<Known> {
-        let known = Known::gathered(id, Vec::new(), store, config)?;
+    pub(crate) fn about_message(asked: &AboutMessage<'_>, store: &Store, config: &Config) -> Result<Known> {
+        let AboutMessage { id, deliveries, is_shared } = asked;
+        let mut known = Known::gathered(id, Vec::new(), store, config)?;
+        known.deliveries.retain(|one| deliveries.is_empty() || deliveries.iter().any(|its| its.id == one.id));
+        // Reports about it come as other messages, which name its Message-ID.
+        let message_id = deliveries.iter().find_map(|one| one.message_id.as_deref());
+        if *is_shared {
+            known.log.retain(|row| asked.is_its(row, message_id));
+        }
+        if let Some(other) = message_id.filter(|other| !other.eq_ignore_ascii_case(id)) {
+            let rows = log_about(&other.to_lowercase(), &[], &[], store, config)?;
+            let new = rows.into_iter().filter(|row| known.log.iter().all(|known| known.line != row.line));
+            known.log.extend(new.collect::<Vec<_>>());
+            known.log.sort_by_key(|row| row.at_ms);
+        }
         // A message is under way, or it has deliveries.
         let under_way = match known.deliveries.is_empty() {
             true => under_way(&NamedAddress::or_text(id), &[], config)?,
@@ -140,6 +180,18 @@ impl Known {
         Ok(Export { known, reports, unread_logs })
     }
 
+    /// With deliveries that only name the address, if nothing else is known about it: looking at
+    /// all of them takes a while.
+    pub(crate) fn or_named(mut self, config: &Config) -> Result<Known> {
+        let is_address = split_address(&self.key).is_some_and(|(local, _)| !local.is_empty());
+        let is_sought = is_address && self.is_nothing();
+        if let Some(index) = is_sought.then(|| Index::to_read(&config.index_path())).transpose()?.flatten() {
+            self.deliveries = index.deliveries_naming(&self.key)?;
+            self.deliveries.truncate(DELIVERIES as usize);
+        }
+        Ok(self)
+    }
+
     pub(crate) fn is_nothing(&self) -> bool {
         let Known { suppressed, soft_bounces, notifications, kept, pending, log, deliveries, .. } = self;
         let under_way = &self.under_way;
@@ -181,6 +233,7 @@ fn kept_about(key: &str, is_address: bool, log: &[TrailRow], config: &Config) ->
     if !is_address {
         kept.extend(archive::unmatched_of(config, messages()));
         kept.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
+        kept.dedup_by(|a, b| a.file == b.file);
     }
     kept
 }
@@ -212,7 +265,14 @@ fn pending_about(sought: &NamedAddress, log: &[TrailRow], store: &Store) -> Resu
         let named = named.into_iter().flatten().chain([&envelope.sender, &envelope.recipient]);
         forwarded.contains(&step.key) || named.into_iter().any(|name| sought.is_in(name.as_bytes()))
     };
-    Ok(store.pending_steps()?.into_iter().filter(|step| is_about(step) && !is_shown(step)).collect())
+    let mut found = Vec::new();
+    store.visit_shown_steps(&mut |step| {
+        if is_about(&step) && !is_shown(&step) {
+            found.push(step);
+        }
+        Ok(true)
+    })?;
+    Ok(found)
 }
 
 /// The entries of an address, and domains and patterns that cover it; of other keys the entries

@@ -57,9 +57,9 @@ impl Halted {
     /// Its line in the message log, as of any message without side effects. Its key binds no later
     /// delivery: that one is decided again.
     pub(crate) fn line<'l>(&'l self, policy: &'l Policy, mail: &'l Mail) -> MessageLine<'l> {
-        let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: String::new() };
-        let line = MessageLine::new(mail.at_ms, &mail.envelope, decided_by, &self.verdict, mail.seed)
-            .named(mail.message_id());
+        let line = MessageLine::of_mail(mail, DecidedBy::of(policy, String::new()), &self.verdict)
+            .named(mail.message_id())
+            .of_file(mail.file_name());
         let key = mail.key.another().text().to_owned();
         line.because(self.reason.clone())
             .counting(self.tally.clone())

@@ -123,19 +123,9 @@ impl House {
             store.suppressed(address, domain, clock::now_ms()).is_ok_and(|found| found.is_some())
         };
         let sent = self.sent.clone();
-        let was_sent = move |message_id: &str, address: &str| {
-            sent.sender_of(message_id, address).unwrap_or_else(|error| {
-                tracing::warn!(%error, "cannot look up sent mail in the index");
-                None
-            })
-        };
+        let was_sent = move |message_id: &str, address: &str| sent.sender_of(message_id, address);
         let sent = self.sent.clone();
-        let only_recipient = move |message_id: &str| {
-            sent.only_recipient(message_id).unwrap_or_else(|error| {
-                tracing::warn!(%error, "cannot look up sent mail in the index");
-                None
-            })
-        };
+        let only_recipient = move |message_id: &str| sent.only_recipient(message_id);
         let store = self.store.clone();
         let deferrals = move |names: &DeferralNames| {
             let found = store.deferrals(&names.message, &names.triplet, clock::now_ms());
@@ -159,23 +149,27 @@ struct SentMail {
 impl SentMail {
     /// The sender of a message that went to an address within the time that return paths are valid,
     /// and was not refused: a message whose delivery ended here cannot come back from elsewhere.
-    fn sender_of(&self, message_id: &str, address: &str) -> Result<Option<String>> {
+    fn sender_of(&self, message_id: &str, address: &str) -> Option<String> {
         let valid_ms = i64::from(self.config.return_paths.max_age) * clock::DAY_MS;
-        let was_sent = |index: &Index| index.was_sent(message_id, address, clock::now_ms() - valid_ms);
-        self.look(was_sent).map(Option::flatten)
+        self.look(|index| index.was_sent(message_id, address, clock::now_ms() - valid_ms))
     }
 
     /// The recipient and the sender of a message that went to one address only.
-    fn only_recipient(&self, message_id: &str) -> Result<Option<(String, String)>> {
-        self.look(|index| index.only_recipient(message_id)).map(Option::flatten)
+    fn only_recipient(&self, message_id: &str) -> Option<(String, String)> {
+        self.look(|index| index.only_recipient(message_id))
     }
 
-    /// `None`: no log was ever read.
-    fn look<R>(&self, look: impl FnOnce(&Index) -> Result<R>) -> Result<Option<R>> {
+    /// `None` also if no log was ever read, or the index cannot be.
+    fn look<R>(&self, look: impl FnOnce(&Index) -> Result<Option<R>>) -> Option<R> {
         let mut opened = self.index.lock().unwrap_or_else(PoisonError::into_inner);
-        if opened.is_none() {
-            *opened = Index::look(&self.config.index_path())?;
-        }
-        opened.as_ref().map(look).transpose()
+        let looked = match opened.is_some() {
+            true => Ok(()),
+            false => Index::look(&self.config.index_path()).map(|found| *opened = found),
+        };
+        let looked = looked.and_then(|()| opened.as_ref().map_or(Ok(None), look));
+        looked.unwrap_or_else(|error| {
+            tracing::warn!(%error, "cannot look up sent mail in the index");
+            None
+        })
     }
 }

@@ -1,13 +1,13 @@
 //! carom handles what rebounds in e-mail: bounces, complaints, auto-replies and the test traffic of
 //! a bounce sink.
 //!
-//! The modules stand in reading order, from what a message needs first to the commands that people
-//! type. Each uses only modules that stand above it; `tests/tidy.rs` holds them to it.
+//! The modules are in reading order, from what a message needs first to the commands that people
+//! type. Each uses only modules above it; `tests/tidy` holds them to it.
 
 #![warn(clippy::print_stdout, clippy::print_stderr)]
 
 // Ground: vocabulary that everybody uses.
-/// What went wrong, and what the mail server is told.
+/// What went wrong, and the answer to the mail server.
 mod error;
 /// Text from elsewhere, made fit to show, log or send.
 mod text;
@@ -89,7 +89,7 @@ mod redelivery;
 mod halt;
 /// THE SEVEN STEPS of a message, on one page.
 mod deliver;
-/// Every message of a relay directory, many at once.
+/// Every message of a relay directory, many side by side.
 mod relay;
 /// Connections: where they come from, and the threads that serve them.
 mod listen;

@@ -99,6 +99,11 @@ impl Mail {
         Some(bounded(id, LONGEST_ID).to_owned()).filter(|id| !id.is_empty())
     }
 
+    /// The name of the file of a relay directory that it was in.
+    pub(crate) fn file_name(&self) -> Option<String> {
+        self.keep.as_ref().map(|copy| copy.name.clone())
+    }
+
     /// Where a copy of it is kept: `directory`, unless its entrance chose another one.
     pub(crate) fn kept_copy(&self, directory: PathBuf) -> KeptCopy {
         self.keep.clone().unwrap_or_else(|| KeptCopy::named(directory, &self.key))

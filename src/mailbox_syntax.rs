@@ -3,15 +3,21 @@
 //! Not here: addresses in running text (`report`), and lengths of local parts. Invariant: it says
 //! yes or no about the whole text, and takes nothing off; another spelling means the same mailbox.
 
-use crate::envelope::split_address;
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use url::quirks::{domain_to_ascii, domain_to_unicode};
 
 const MAX_DOMAIN: usize = 255;
 const MAX_LABEL: usize = 63;
 /// Characters without width that come with copied text.
 pub(crate) const INVISIBLE: [char; 6] =
     ['\u{feff}', '\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{a0}'];
+
+/// Splits an address at its last `@` into local part and domain; `None` when either is missing.
+pub(crate) fn split_address(address: &str) -> Option<(&str, &str)> {
+    let (local, domain) = address.rsplit_once('@')?;
+    (!local.is_empty() && !domain.is_empty()).then_some((local, domain))
+}
 
 /// Whether all of this is one mailbox.
 pub(crate) fn is_mailbox(text: &str) -> bool {
@@ -89,6 +95,35 @@ pub(crate) fn undotted(address: &str) -> &str {
     address.strip_suffix('.').filter(is_named).unwrap_or(address)
 }
 
+/// How logs may spell a mailbox: as it is, its domain in both spellings (RFC 5890), and in the
+/// cases that occur of what is not ASCII. The case of ASCII is left to who compares.
+pub(crate) fn spellings(mailbox: &str) -> Vec<String> {
+    let mut found = vec![mailbox.to_owned()];
+    let Some((local, domain)) = split_address(mailbox) else { return found };
+    let ascii = domain_to_ascii(domain);
+    let unicode = domain_to_unicode(&ascii);
+    let domains = match ascii.is_empty() {
+        true => vec![domain.to_owned()],
+        false => vec![ascii, capitalized(&unicode), unicode.to_uppercase(), unicode],
+    };
+    for local in [local.to_owned(), local.to_lowercase(), local.to_uppercase(), capitalized(local)] {
+        for domain in &domains {
+            let spelling = format!("{local}@{domain}");
+            if !found.iter().any(|known| known.eq_ignore_ascii_case(&spelling)) {
+                found.push(spelling);
+            }
+        }
+    }
+    found
+}
+
+/// In lower case, but for the first letter.
+fn capitalized(text: &str) -> String {
+    let lower = text.to_lowercase();
+    let mut chars = lower.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
 /// An address, a domain or a pattern in the form in which it is looked up: the domain in A-labels
 /// (RFC 5890), because both spellings of a domain in another script are one, and without the dot
 /// at its end. Case is not touched.
@@ -106,6 +141,12 @@ pub(crate) fn in_a_labels(address: &str) -> Cow<'_, str> {
         }
         _ => Cow::Borrowed(address),
     }
+}
+
+/// A domain in the form in which it is kept and compared: in lower case, with A-labels, and without
+/// the dot at its end.
+pub(crate) fn normal_domain(domain: &str) -> String {
+    in_a_labels(undotted(domain.trim())).to_lowercase()
 }
 
 fn is_dot_string(local: &str) -> bool {
@@ -224,5 +265,9 @@ mod tests {
         ] {
             assert_eq!(in_a_labels(written), form, "{written}");
         }
+        for written in ["bücher.example", "BÜCHER.Example.", "XN--BCHER-KVA.example", " bücher.example "] {
+            assert_eq!(normal_domain(written), "xn--bcher-kva.example", "{written}");
+        }
+        assert_eq!((normal_domain("A.example."), normal_domain("")), ("a.example".into(), String::new()));
     }
 }

@@ -63,7 +63,7 @@ pub(crate) fn name_or_dots(name: &str) -> &str {
 /// A number and what it counts: `1 try`, `2 tries`, `2 steps`.
 pub(crate) fn counted(number: impl Into<u64>, what: &str) -> String {
     let number = number.into();
-    match (number, what.strip_suffix('y')) {
+    match (number, what.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']))) {
         (1, _) => format!("1 {what}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),
         (_, None) => format!("{number} {what}s"),

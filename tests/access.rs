@@ -7,6 +7,7 @@ use crate::harness::postfix::Postfix;
 use crate::harness::{Sandbox, free_port, wait_for};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::time::{Duration, Instant};
 
 /// A request at RCPT.
 pub(crate) fn rcpt(from: &str, to: &str) -> String {
@@ -338,4 +339,31 @@ fn check_knows_whether_postfix_asks_and_what_happens_while_carom_is_stopped() {
     child.kill().unwrap();
     child.wait().unwrap();
     drop(postfix);
+}
+
+#[test]
+fn a_store_that_is_locked_holds_up_no_mail() {
+    let sandbox = Sandbox::new();
+    listed(&sandbox);
+    let (access, maps) = (Listener::start(&sandbox, "access"), Listener::start(&sandbox, "socketmap"));
+    let request = rcpt("a@any.example", "ann@rcpt.example");
+    // As a process that has it for itself alone.
+    let store = fs::File::options().read(true).write(true).open(sandbox.path("state/carom.db")).unwrap();
+    rustix::fs::fcntl_lock(&store, rustix::fs::FlockOperation::NonBlockingLockExclusive).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..12 {
+            scope.spawn(|| {
+                let began = Instant::now();
+                assert_eq!(access.all(request.as_bytes()), "action=DUNNO\n\n");
+                let answer = maps.all(b"27:suppressed ann@rcpt.example,");
+                assert!(answer.contains(":TEMP "), "{answer}");
+                // Postfix waits 10 s at least.
+                assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+            });
+        }
+    });
+    drop(store);
+    assert!(access.all(request.as_bytes()).contains("is suppressed"), "the store can be read again");
+    assert_eq!((access.stop(), maps.stop()), (0, 0));
+    assert_eq!(sandbox.counter("access_failed"), 12);
 }

@@ -98,7 +98,7 @@ fn each_message_of_a_batch_comes_to_its_own_end() {
     assert_eq!(files.iter().filter(|name| name.ends_with(".msg")).count(), 2, "{files:?}");
     assert!(!inbox.join(".claimed").exists(), "{files:?}");
     let log = sandbox.run(&["log", "--json"], b"").stdout;
-    assert_eq!(log.lines().count(), 8, "a line for each message, deferred or not: {log}");
+    assert_eq!(log.lines().count(), 10, "a line for each message: decided, deferred, moved to failed: {log}");
 }
 
 #[test]

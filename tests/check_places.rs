@@ -257,6 +257,15 @@ fn a_filter_that_makes_mail_local_is_found() {
 }
 
 #[test]
+fn addresses_that_are_logged_without_their_quotes_are_found() {
+    let mut host = Host::with(LOG);
+    with_postfix(&mut host, "mynetworks = 127.0.0.0/8\ninfo_log_address_format = internal\n", "");
+    host.finds(&[], "note", "info_log_address_format = internal: Postfix logs quoted addresses without");
+    fs::write(host.sandbox.path("etc/main.cf"), "mynetworks = 127.0.0.0/8\n").unwrap();
+    host.is_repaired(&[], "info_log_address_format");
+}
+
+#[test]
 fn settings_that_are_allowed_and_seldom_meant_are_found() {
     // One log under two names.
     let other = LOG.replace("mail.log", "syslog");

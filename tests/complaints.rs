@@ -146,7 +146,7 @@ fn the_log_matches_a_complaint_that_names_nobody_if_one_address_got_the_message(
         + &logged("own@shop.example", "team@shop.example", "sent")
         + &logged("list@shop.example", "talk-request@there.example", "sent");
     let suppressed = |message_id: &str, fields: &str| {
-        let sandbox = with_log("", &log);
+        let sandbox = with_log("trust = \"preferred\"", &log);
         let header = format!("To: news@shop.example\r\nMessage-ID: <{message_id}>\r\n");
         complain(&sandbox, &complaint("abuse", fields, &header));
         (listed(&sandbox), sandbox.counter("complaint_unmatched"))
@@ -164,7 +164,7 @@ fn the_log_matches_a_complaint_that_names_nobody_if_one_address_got_the_message(
 fn a_logged_message_of_a_foreign_or_empty_sender_is_no_evidence_of_who_complains() {
     let suppressed = |sender: &str| {
         let log = logged("one@shop.example", ANNA, "sent").replace("<shop@shop.example>", sender);
-        let sandbox = with_log("", &log);
+        let sandbox = with_log("trust = \"preferred\"", &log);
         complain(
             &sandbox,
             &complaint("abuse", "", "To: news@shop.example\r\nMessage-ID: <one@shop.example>\r\n"),
@@ -174,6 +174,43 @@ fn a_logged_message_of_a_foreign_or_empty_sender_is_no_evidence_of_who_complains
     assert_eq!(suppressed("<news@mail.shop.example>"), [ANNA]);
     for stranger in ["<eve@foreign.example>", "<>", "<shop@shop.example.foreign.example>", "<shop>"] {
         assert_eq!(suppressed(stranger), [""; 0], "{stranger}");
+    }
+}
+
+/// The DKIM-Signature of a domain over From and Message-ID of what `complaint` encloses with this header.
+fn signature(domain: &str, header: &str, body: &str) -> String {
+    let message = format!("From: Shop <news@shop.example>\r\n{header}Subject: news\r\n\r\n{body}");
+    let signed = sign_fields(domain, &["From", "Message-ID"], message.as_bytes());
+    String::from_utf8(signed).unwrap().strip_suffix(&message).unwrap().to_owned()
+}
+
+#[test]
+fn a_guessed_message_id_suppresses_nobody_and_a_header_that_the_author_signed_does() {
+    let log = logged("one@shop.example", ANNA, "sent");
+    let suppressed = |header: &str| {
+        let sandbox = with_log("", &log);
+        let mut zone = std::fs::read_to_string(sandbox.path("zone")).unwrap();
+        let key = "\"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"";
+        zone += &format!("s1._domainkey.shop.example. 300 IN TXT {key}\n");
+        std::fs::write(sandbox.path("zone"), zone).unwrap();
+        complain(&sandbox, &complaint("abuse", "", header));
+        let list = listed(&sandbox);
+        assert_eq!(sandbox.counter("complaint_unmatched"), u64::from(list.is_empty()), "{header}");
+        list
+    };
+    let (one, two) = ("Message-ID: <one@shop.example>\r\n", "Message-ID: <two@shop.example>\r\n");
+    let signed = |header: &str, body: &str| signature("shop.example", header, body);
+    assert_eq!(suppressed(&(signed(one, "Buy.\r\n") + one)), [ANNA]);
+    assert_eq!(suppressed(&(signed(one, "A provider returns no body.\r\n") + one)), [ANNA]);
+    for guessed in [
+        one.to_owned(),
+        signed(two, "Buy.\r\n") + one,
+        // The signature covers the last of two fields.
+        signed(two, "Buy.\r\n") + one + two,
+        signature("sender.example", one, "Buy.\r\n") + one,
+        signed(one, "Buy.\r\n").replace("b=", "b=AAAA") + one,
+    ] {
+        assert_eq!(suppressed(&guessed), [""; 0], "{guessed}");
     }
 }
 

@@ -60,7 +60,12 @@ fn checked_tick(sandbox: &Sandbox) -> String {
 
 /// The signature of a Standard Webhooks request, by the specification.
 fn signature(id: &str, timestamp: &str, body: &str) -> String {
-    let key = BASE64.decode(SECRET.strip_prefix("whsec_").unwrap().as_bytes()).unwrap();
+    signature_by(SECRET, id, timestamp, body)
+}
+
+/// The same with another secret.
+pub(crate) fn signature_by(secret: &str, id: &str, timestamp: &str, body: &str) -> String {
+    let key = BASE64.decode(secret.strip_prefix("whsec_").unwrap().as_bytes()).unwrap();
     let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
     let signed = hmac::sign(&key, format!("{id}.{timestamp}.{body}").as_bytes());
     format!("v1,{}", BASE64.encode(signed.as_ref()))

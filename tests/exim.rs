@@ -2,6 +2,7 @@
 //! answered by the local part; each file says how. `tests/mtas` reads the log of the Exim that it runs.
 
 use crate::harness::Sandbox;
+use crate::harness::web::WebServer;
 use crate::logs::{append, deliveries, tick};
 use serde_json::{Value, json};
 use std::fs;
@@ -200,4 +201,22 @@ fn an_address_ends_before_what_any_selector_and_any_kind_of_deferral_put_behind_
     let down = to(&sandbox, "down@dest.example");
     let refused = (&json!("Connection refused"), &json!("mx.dest.example[192.0.2.1]:25"));
     assert_eq!((&down["reply"], &down["relay"]), refused, "{down}");
+}
+
+#[test]
+fn the_life_of_a_message_has_the_lines_that_exim_wrote() {
+    for name in ["default", "syslog"] {
+        let (sandbox, path) = sandbox();
+        append(&path, &log(name));
+        tick(&sandbox);
+        let id = to(&sandbox, "grey@dest.example")["queue_id"].as_str().unwrap().to_owned();
+        let server = WebServer::start(&sandbox, &[]);
+        let life = server.json(&format!("/api/v1/messages/{id}"));
+        let lines = life["lines"].as_array().unwrap();
+        let texts: Vec<&str> = lines.iter().map(|line| line["line"].as_str().unwrap()).collect();
+        assert!(texts.len() >= 3 && texts.iter().all(|line| line.contains(&id)), "{name}: {life}");
+        assert!(texts[0].contains("<= "), "{texts:?}");
+        let page = server.get(&format!("/message?id={id}")).text();
+        assert!(page.contains("Delivered.") && page.contains("it is tried again"), "{page}");
+    }
 }

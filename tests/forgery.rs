@@ -180,6 +180,34 @@ fn the_mail_system_of_the_address_itself_is_believed_where_an_operator_says_so()
     assert!(!is_suppressed(&required, GONE));
 }
 
+/// DMARC passes for the domain of the last address, and a lenient reader takes the one in angle brackets.
+#[test]
+fn a_from_that_two_readers_read_differently_proves_nothing() {
+    let sandbox = with_keys("", "trust = \"preferred\"");
+    let mut zone = fs::File::options().append(true).open(sandbox.path("zone")).unwrap();
+    writeln!(zone, "_dmarc.sender.example. 300 IN TXT \"v=DMARC1; p=reject\"").unwrap();
+    let report = |from: &str| {
+        let text = String::from_utf8(dsn(GONE, "5.1.1", NO_USER)).unwrap();
+        let message = text.replace("MAILER-DAEMON@mx.there.example", from);
+        bounce(&sandbox, BOUNCES, STRANGER, &sign_for("sender.example", message.as_bytes()));
+        is_suppressed(&sandbox, GONE)
+    };
+    for from in [
+        "<MAILER-DAEMON@there.example>x@sender.example",
+        "name <MAILER-DAEMON@there.example>x@sender.example",
+        "<MAILER-DAEMON@there.example>(c)x@sender.example",
+        "<MAILER-DAEMON@there.example>\"x\" y@sender.example",
+        "g:<MAILER-DAEMON@there.example>x@sender.example;",
+        "<MAILER-DAEMON@there.example>\r\n x@sender.example",
+        "x@sender.example <MAILER-DAEMON@there.example>",
+        "x@sender.example\r\nFrom: <MAILER-DAEMON@there.example>",
+    ] {
+        assert!(!report(from), "{from}");
+    }
+    bounce(&sandbox, BOUNCES, STRANGER, &by_its_host("Mail System <MAILER-DAEMON@there.example>", GONE));
+    assert!(is_suppressed(&sandbox, GONE), "one mailbox is believed");
+}
+
 #[test]
 fn a_report_that_a_trusted_forwarder_changed_and_sealed_is_still_authenticated() {
     let trusting = with_keys("arc_sealers = [\"Forwarder.example\"]", "trust = \"preferred\"");

@@ -168,3 +168,56 @@ fn random_bounces_of_powermta_become_replies_in_any_case_and_in_latin_1() {
     let with_domains = ran.stdout.replace("# domains =", "domains =");
     assert!(is_usable(&with_domains), "{with_domains}");
 }
+
+#[test]
+fn what_nobody_writes_in_a_config_is_refused_in_a_sentence() {
+    let sandbox = Sandbox::new();
+    let refused = |arguments: &[&str], text: String, why: &str| {
+        let path = sandbox.path("hostile");
+        fs::write(&path, text).unwrap();
+        let path = path.display().to_string();
+        let ran = sandbox.run(&[arguments, &[&path]].concat(), b"");
+        assert!(ran.code == 1 && ran.stderr.contains(why), "{arguments:?} {ran:?}");
+    };
+    refused(&["rules", "import"], "<a>".repeat(20_000), "nested more than 100 deep");
+    let quoted = "<a b=\"/>\" c='/'>".repeat(20_000);
+    refused(&["rules", "import"], quoted, "nested more than 100 deep");
+    for arguments in [&["import", "pda"][..], &["import", "bes"], &["sink", "import"], &["rules", "import"]] {
+        refused(arguments, "[a]\nx = 1\n".repeat(200_000), "longer than 1 MiB");
+    }
+}
+
+#[test]
+fn what_is_written_to_a_full_disk_is_an_error_and_no_half_of_it_passes_for_the_whole() {
+    let sandbox = Sandbox::new()
+        .config("[verp]\nkeys = [\"a key of sixteen or more octets\"]\ndomain = \"bounces.example.com\"\n");
+    sandbox.run(&["suppress", "add", "ann@x.example"], b"");
+    let file = |name: &str, text: &str| {
+        fs::write(sandbox.path(name), text).unwrap();
+        sandbox.path(name).display().to_string()
+    };
+    let bes = "production:\n  handler:\n    domains:\n      shop.example:\n        endpoint: https://shop.example/{address}\n";
+    let pda = "app {\n  notification.recipients = [\"ops@example.com\"]\n}\n";
+    let (bes, pda) = (file("config.yml", bes), file("application.conf", pda));
+    let ini = file("consume-mail.ini", "[Sink]\nOOB_percent = 0.5\n");
+    let commands: [&[&str]; 11] = [
+        &["import", "bes", &bes],
+        &["import", "pda", &pda],
+        &["sink", "import", &ini],
+        &["suppress", "export"],
+        &["suppress", "list"],
+        &["find", "ann@x.example", "--export"],
+        &["verp", "sign", "--stdin"],
+        &["secret", "new"],
+        &["policy", "wit"],
+        &["export", "json"],
+        &["completions", "bash"],
+    ];
+    for words in commands {
+        let mut command = sandbox.command(words);
+        command.stdout(fs::OpenOptions::new().write(true).open("/dev/full").unwrap());
+        let ran = finish(start(command, b"joe@example.org\n"), Duration::from_secs(60));
+        let says = ran.stderr.contains("cannot write to standard output: No space left on device");
+        assert!(ran.code == 1 && says, "{words:?}: {ran:?}");
+    }
+}

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// 2026-03-01T10:00:00Z.
-const START: i64 = 1_772_359_200;
+pub(crate) const START: i64 = 1_772_359_200;
 
 fn sandbox() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new();
@@ -21,7 +21,7 @@ fn sandbox() -> (Sandbox, PathBuf) {
 }
 
 /// A record of message `n` with every field of the documents; `changes` replace some.
-fn record(n: u32, kind: &str, changes: Value) -> String {
+pub(crate) fn record(n: u32, kind: &str, changes: Value) -> String {
     let mut record = json!({
         "type": kind,
         "id": format!("1d98076abbbc11ed940250ebf67f{n:04}"),
@@ -92,7 +92,7 @@ fn close(path: &Path) {
 }
 
 /// A segment as a zstd compressor writes it.
-fn compressed(path: &Path, text: &str) {
+pub(crate) fn compressed(path: &Path, text: &str) {
     let plain = path.with_extension("plain");
     append(&plain, text);
     let ran = Command::new("zstd").args(["-q", "--rm", "-o"]).arg(path).arg(&plain).status().unwrap();

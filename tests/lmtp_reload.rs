@@ -99,6 +99,22 @@ fn a_store_that_is_replaced_gets_what_comes_after() {
 }
 
 #[test]
+fn what_sessions_have_counted_goes_into_the_store_that_is_there_then() {
+    let sandbox = Sandbox::new();
+    let listener = Listener::start(&sandbox, &[]);
+    hands_in(&mut listener.unix().hello());
+    wait_for(30, "counts in the store", || sandbox.counter("lmtp_messages") == 1);
+    // Counted in memory.
+    hands_in(&mut listener.unix().hello());
+    for name in ["carom.db", "carom.db-wal", "carom.db-shm"] {
+        fs::rename(sandbox.path("state").join(name), sandbox.path(name)).unwrap();
+    }
+    assert_eq!(sandbox.counter("lmtp_messages"), 0);
+    wait_for(60, "its count in the new store", || sandbox.counter("lmtp_messages") == 1);
+    listener.stop();
+}
+
+#[test]
 fn rules_that_are_installed_decide_without_a_signal() {
     let sandbox = bounces::sandbox(9, "");
     let listener = Listener::start(&sandbox, &["--policy", "bounce"]);

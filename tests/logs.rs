@@ -23,7 +23,7 @@ fn message(n: u32, status: &str, dsn: &str, reply: &str) -> String {
     let time = |s: u32| format!("2026-03-01T10:{:02}:{:02}.{:03}000+00:00", n / 60 % 60, n % 60, s);
     let id = format!("4Xn0y8{n:06}zZ1f");
     let mut text = format!(
-        "{} mx postfix/smtpd[10]: {id}: client=app.example[192.0.2.7]\n\
+        "{} mx postfix/smtpd[10]: {id}: client=app.example[10.0.0.7]\n\
          {} mx postfix/cleanup[11]: {id}: message-id=<98494.{n}.7@shop{}>\n\
          {} mx postfix/qmgr[12]: {id}: from=<sender@shop.example>, size=1000, nrcpt=1 (queue active)\n\
          {} mx postfix/smtp[13]: {id}: to=<user{n}@dest.example>, relay=mx.dest.example[192.0.2.9]:25, delay=1.5, \

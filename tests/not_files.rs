@@ -266,3 +266,78 @@ fn an_endless_file_on_the_command_line_ends_every_command_soon_with_its_name() {
     let ran = std::process::Command::new("bash").args(["-c", &shell]).output().unwrap();
     assert!(String::from_utf8_lossy(&ran.stdout).contains("\"new\":1"), "{ran:?}");
 }
+
+#[test]
+fn a_pipe_in_the_place_of_a_database_or_beside_it_holds_up_no_command() {
+    for place in [
+        "carom.db",
+        "carom.db-journal",
+        "carom.db-wal",
+        "index.db",
+        "rules.toml",
+        "unsettled/carom.db-1-2.json",
+    ] {
+        let sandbox = Sandbox::new();
+        let log = sandbox.path("mail.log");
+        fs::write(&log, sent(1)).unwrap();
+        let sandbox =
+            sandbox.config(&format!("[[logs]]\nkind = \"postfix\"\npath = \"{}\"\n", log.display()));
+        pipe(&sandbox).silent();
+        assert_eq!(run(&sandbox, &["cron"]).code, 0);
+        let path = sandbox.path("state").join(place);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        put("pipe", &path);
+        let commands: [&[&str]; 5] =
+            [&["stats"], &["outbox"], &["find", TO], &["suppress", "list"], &["cron"]];
+        let said: String = commands.iter().map(|command| run(&sandbox, command).stderr).collect();
+        // The ends of steps that wait are read when steps are claimed.
+        assert!(said.contains(place) || place.starts_with("unsettled"), "{place}: {said}");
+    }
+}
+
+/// What root may read is not read through a link that the mail user has made.
+#[test]
+fn installed_rules_are_not_read_through_a_link() {
+    let sandbox = Sandbox::new();
+    let secret = sandbox.path("secret");
+    fs::write(&secret, "rules = \"a word that nobody may see").unwrap();
+    symlink(&secret, sandbox.path("state/rules.toml")).unwrap_or_else(|_| {
+        fs::create_dir_all(sandbox.path("state")).unwrap();
+        symlink(&secret, sandbox.path("state/rules.toml")).unwrap();
+    });
+    for command in [&["check"][..], &["cron"], &["stats"]] {
+        let ran = run(&sandbox, command);
+        assert!(!format!("{ran:?}").contains("nobody may see"), "{ran:?}");
+    }
+    let ran = run(&sandbox, &["check"]);
+    assert!(ran.stdout.contains("rules.toml"), "{ran:?}");
+}
+
+#[test]
+fn b11_fixtures_of_a_policy_that_are_no_files_are_refused_with_their_names() {
+    let sandbox = Sandbox::new();
+    let directory = sandbox.path("fixtures");
+    for kind in KINDS {
+        let _ = fs::remove_dir_all(&directory);
+        fs::create_dir(&directory).unwrap();
+        // Named itself, in a directory, and as the message of a fixture.
+        let (fixture, message) = (directory.join("odd.toml"), directory.join("odd.eml"));
+        put(kind, &fixture);
+        let places = [fixture.to_str().unwrap(), directory.to_str().unwrap()];
+        let tests = || places.map(|place| run(&sandbox, &["policy", "test", "sink", place]));
+        let is_empty = kind == "directory";
+        for ran in tests() {
+            assert!(is_empty || ran.code == 1 && ran.stderr.contains("odd.toml"), "{kind} {ran:?}");
+        }
+        if kind == "directory" {
+            fs::remove_dir(&fixture).unwrap()
+        } else {
+            fs::remove_file(&fixture).unwrap()
+        }
+        fs::write(&fixture, "message = \"odd.eml\"\n").unwrap();
+        put(kind, &message);
+        for ran in tests() {
+            assert!(ran.code == 1 && ran.stderr.contains("odd.eml"), "{kind} {ran:?}");
+        }
+    }
+}

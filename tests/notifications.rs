@@ -3,9 +3,28 @@
 //! Not here: when an application is notified (`bounces`, `complaints`, `undone`).
 
 use crate::bounces::{OWN, STRANGER, bounce, dsn, dsn_of, hard, sandbox, signed_path};
+use crate::cron::signature_by;
 use crate::harness::application::Application;
 use crate::harness::{Sandbox, free_port};
 use serde_json::Value;
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+#[test]
+fn an_answer_without_an_end_is_not_read_for_ever() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let sandbox = sandbox(listener.local_addr().unwrap().port(), "threshold = 1");
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let _ = stream.read(&mut [0; 65536]);
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n");
+        let trailers = b"X: y\r\n".repeat(10_000);
+        (0..500).any(|_| stream.write_all(&trailers).is_err())
+    });
+    hard(&sandbox, "gone@x.example");
+    assert!(server.join().unwrap(), "30 MB of trailers were read");
+}
 
 #[test]
 fn every_key_of_a_notification_is_documented() {
@@ -82,4 +101,34 @@ fn the_same_report_again_says_where_the_notification_waits_and_sends_one_that_wa
     assert_eq!(application.told().len(), 1);
     let found = sandbox.run(&["find", "gone@there.example"], b"").stdout;
     assert!(found.contains("was notified before"), "{found}");
+}
+
+#[test]
+fn while_a_secret_is_changed_each_request_is_signed_with_both_so_that_either_receiver_takes_it() {
+    let application = Application::at(0);
+    let secret = || Sandbox::new().run(&["secret", "new", "--webhook"], b"").stdout.trim().to_owned();
+    let (old, new) = (secret(), secret());
+    let port = application.port;
+    let config = |secrets: &[&str]| {
+        format!(
+            "[verp]\nkeys = [\"a key of at least sixteen octets\"]\ndomain = \"bounces.example.com\"\n\
+             [[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{port}/b\"\nsecrets = {secrets:?}\n"
+        )
+    };
+    let sandbox = Sandbox::new().config(&config(&[&old]));
+    let file = sandbox.path("carom.toml");
+    let before = fs::read_to_string(&file).unwrap();
+    // Step by step, as the page says.
+    let steps: [(&[&str], &[&str]); 3] =
+        [(&[&old], &[&old]), (&[&old, &new], &[&old, &new]), (&[&new], &[&new])];
+    for (number, (secrets, fitting)) in steps.into_iter().enumerate() {
+        fs::write(&file, before.replace(&format!("{:?}", [&old]), &format!("{secrets:?}"))).unwrap();
+        hard(&sandbox, &format!("gone{number}@x.example"));
+        let told = application.told().pop().unwrap();
+        let (id, timestamp) = (told.header("webhook-id"), told.header("webhook-timestamp"));
+        let given: Vec<&str> = told.header("webhook-signature").split(' ').collect();
+        let expected: Vec<String> =
+            fitting.iter().map(|secret| signature_by(secret, id, timestamp, &told.body)).collect();
+        assert_eq!(given, expected, "step {number}");
+    }
 }

@@ -2,7 +2,10 @@
 
 use crate::bounces::{STRANGER, bounce, dsn, hard, sandbox, signed_path};
 use crate::harness::application::Application;
+use crate::harness::mail_log::{self, ago};
+use crate::harness::memory::peak;
 use crate::harness::{HOUR_MS, MINUTE_MS, Sandbox, free_port};
+use crate::statistics::{OTHER, UNKNOWN_USER, append, delivery};
 use serde_json::Value;
 use std::fs;
 
@@ -102,7 +105,9 @@ fn waits_grow_are_spread_and_end_after_days_in_parking() {
     assert!(passed > 4 * 24 * hour && passed <= 5 * 24 * hour, "{passed}");
     let parked = owed(&sandbox);
     assert!(parked.len() == 2 && parked.iter().all(|one| one["state"] == "parked"), "{parked:?}");
-    assert!(parked[0]["note"].as_str().unwrap().starts_with("given up"), "{parked:?}");
+    assert!(parked[0]["note"].as_str().unwrap().ends_with("; tried for 5 days"), "{parked:?}");
+    let found = sandbox.run(&["find", "a@there.example"], b"").stdout;
+    assert!(found.contains("parked") && !found.contains("given up"), "{found}");
     assert_eq!(sandbox.counter("notify_given_up"), 2);
 }
 
@@ -195,5 +200,52 @@ fn what_waits_for_one_application_is_dropped_and_nothing_else() {
     assert_eq!(of_domains(&owed(&sandbox)), ["shop.example"]);
     let ran = sandbox.run(&["outbox", "drop", "--application", "*"], b"");
     assert!(ran.stdout.starts_with("1 dropped"), "what `*` takes of all others: {ran:?}");
+    let ran = sandbox.run(&["outbox", "retry", "--application", "typo.example"], b"");
+    assert!(
+        ran.code == 1 && ran.stderr.contains("typo.example") && ran.stderr.contains("*, dead.example"),
+        "{ran:?}"
+    );
     assert!(owed(&sandbox).is_empty());
+}
+
+/// What a command has in memory at its peak, in MiB, and what it says.
+fn remembered(sandbox: &Sandbox, arguments: &[&str]) -> (i64, String) {
+    let nothing = sandbox.path("nothing");
+    fs::write(&nothing, "").unwrap();
+    let (ran, peak) = peak(sandbox.command(arguments), &nothing);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    (peak, ran.stdout)
+}
+
+#[test]
+fn very_many_steps_take_no_more_memory_than_one() {
+    const MANY: u32 = 4000;
+    let port = free_port();
+    let sandbox = mail_log::sandbox(None, "").config(&format!(
+        "[[notify]]\nsender_domain = \"*\"\nurl = \"http://127.0.0.1:{port}/{{address}}\"\n"
+    ));
+    let domain = format!("{0}.{0}.{0}.dest.example", "x".repeat(60));
+    let address = |number: u32| format!("{number}-{}@{domain}", "x".repeat(50));
+    let bounced = |number| ago(50, &delivery(540, number, &address(number), OTHER, 1.0, UNKNOWN_USER));
+    append(&sandbox, &bounced(0));
+    tick(&sandbox);
+    let commands = [&["outbox"][..], &["outbox", "--json"]];
+    let few = commands.map(|command| remembered(&sandbox, command).0);
+    append(&sandbox, &(1..MANY).map(bounced).collect::<String>());
+    for _ in 0..10 {
+        sandbox.run(&["cron"], b"");
+        if owed(&sandbox).len() == MANY as usize {
+            break;
+        }
+    }
+    for (command, few) in commands.into_iter().zip(few) {
+        let (peak, said) = remembered(&sandbox, command);
+        assert_eq!(said.lines().count(), MANY as usize, "{command:?}");
+        assert!(peak <= few + 6, "{command:?}: {peak} MiB, {few} MiB with one step");
+    }
+    // An operator drops them all, in more than one transaction.
+    assert!(sandbox.run(&["outbox", "retry", &address(7)], b"").stdout.starts_with("1 due now"));
+    let waiting = || sandbox.run(&["outbox", "drop", "--application", "*"], b"");
+    assert_eq!(waiting().stdout, format!("{MANY} dropped\n"));
+    assert_eq!(sandbox.run(&["outbox"], b"").stdout, "nothing is pending\n");
 }

@@ -4,6 +4,7 @@ use crate::harness::peers::{ACCEPT, SmtpPeer, Tracker};
 use crate::harness::postfix::Postfix;
 use crate::harness::{SENDER, SILENT, Sandbox, html, plain, wait_for};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 /// Waits until Postfix has nothing left.
@@ -125,4 +126,58 @@ fn b7_kill_9_in_the_middle_is_deferred_and_delivered_once() {
     settled(&postfix);
     assert_eq!((sandbox.counter("total_messages"), sandbox.counter("oob_sent")), (1, 1), "{}", postfix.log());
     assert!(postfix.log().contains("status=deferred") && bounces.mails().is_empty(), "{}", postfix.log());
+}
+
+/// The lines of a Postfix log that the page shows below this heading.
+fn shown_below(heading: &str) -> Vec<String> {
+    let page = fs::read_to_string("docs/troubleshooting.md").unwrap();
+    let section = page.split(&format!("### {heading}\n")).nth(1).unwrap();
+    section.split("```").nth(1).unwrap().trim().lines().map(str::to_owned).collect()
+}
+
+/// Whether a line of the log is the one that is shown; `…`, ids and the path of the program differ.
+fn is_as_shown(line: &str, shown: &str, program: &str) -> bool {
+    let shown = shown.replace("/usr/bin/carom", program);
+    let shown = shown
+        .split_once(": ")
+        .filter(|(start, _)| start.starts_with("postfix/"))
+        .map_or(&*shown, |(_, it)| it);
+    let mut rest = line;
+    shown.split('…').map(|part| part.trim_start_matches("4QABC1:").trim()).all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
+#[test]
+fn what_postfix_logs_when_carom_cannot_answer_is_what_the_page_shows() {
+    let bounces = SmtpPeer::start(ACCEPT);
+    for (heading, script, more) in [
+        ("temporary failure: the program cannot be run", None, ""),
+        ("Command died with a signal", Some("kill -9 $$"), ""),
+        ("Command time limit exceeded", Some("sleep 30"), "carom_time_limit = 1s\n"),
+        ("status=bounced (user unknown)", Some("cat > /dev/null; echo 5.1.1 user unknown; exit 67"), ""),
+    ] {
+        let sandbox = Sandbox::new();
+        let snippet = |name: &str| fs::read_to_string(format!("examples/postfix/{name}")).unwrap();
+        let main = snippet("main.cf").replace("sink.example.com", "sink.example");
+        let main =
+            if more.is_empty() { main } else { main.replace("carom_time_limit = 120s", more.trim_end()) };
+        let program = sandbox.path("program").display().to_string();
+        if let Some(script) = script {
+            fs::write(&program, format!("#!/bin/sh\n{script}\n")).unwrap();
+            fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        }
+        let services = snippet("master.cf").replace("/usr/bin/carom", &program);
+        let postfix = Postfix::start_bouncing(&sandbox, bounces.port, &main, &services);
+        postfix.send(SENDER, "x@accept.sink.example", &plain("x@accept.sink.example"));
+        let shown = shown_below(heading);
+        wait_for(20, heading, || {
+            let log = postfix.log();
+            shown.iter().all(|shown| log.lines().any(|line| is_as_shown(line, shown, &program)))
+        });
+    }
 }

@@ -3,11 +3,15 @@
 use crate::bounces::{STRANGER, bounce, dsn, sandbox, signed_path};
 use crate::harness::application::Application;
 use crate::harness::mail_log::{self, ago};
+use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::{DAY_MS, HOUR_MS, Sandbox, free_port, plain, start, wait_for};
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
 use serde_json::Value;
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 const JOE: &str = "joe@there.example";
 /// Her name ends in his.
@@ -321,4 +325,70 @@ fn a_crash_leaves_no_core_dump() {
     wait_for(20, "the limit", || limit().as_deref() == Some("0"));
     child.kill().unwrap();
     child.wait().unwrap();
+    // What may not be dumped belongs to root, whoever runs it.
+    fs::set_permissions(&sandbox.dir, Permissions::from_mode(0o777)).unwrap();
+    let mut command = sandbox.command(&["pipe", "--recipient", "x@accept.sink.example"]);
+    command.uid(65_534).gid(65_534).stdin(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let owner = || fs::metadata(format!("/proc/{}/limits", child.id())).map(|about| about.uid());
+    wait_for(20, "a process that may not be dumped", || owner().is_ok_and(|uid| uid == 0));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// A bounce report to a signed return path, as the mail log has its delivery to carom.
+fn delivered_to_carom(path: &str) -> String {
+    let at = "2026-03-01T09:00:07.000000+00:00 mx postfix";
+    format!(
+        "{at}/smtpd[1]: 1A2B3C4D5E: client=mx.there.example[192.0.2.9]\n\
+         {at}/cleanup[2]: 1A2B3C4D5E: message-id=<r1@mx.there.example>\n\
+         {at}/qmgr[3]: 1A2B3C4D5E: from=<>, size=2000, nrcpt=1 (queue active)\n\
+         {at}/pipe[4]: 1A2B3C4D5E: to=<{path}>, relay=carom-bounce, delay=0.1, delays=0/0/0/0.1, dsn=2.0.0, \
+         status=sent (delivered via carom-bounce service)\n\
+         {at}/qmgr[3]: 1A2B3C4D5E: removed\n"
+    )
+}
+
+#[test]
+fn an_address_in_the_return_path_of_a_delivery_is_shown_and_erased() {
+    let sandbox = sandbox(free_port(), "");
+    let log = sandbox.path("mail.log").display().to_string();
+    let sandbox =
+        sandbox.config(&format!("[[logs]]\nkind = \"postfix\"\npath = \"{log}\"\ntimezone = \"UTC\"\n"));
+    let path = signed_path(&sandbox, "ann@there.example");
+    append(&sandbox, &ago(50, &delivered_to_carom(&path)));
+    tick(&sandbox, &[]);
+    let found = sandbox.run(&["find", "ann@there.example"], b"");
+    assert!(found.stdout.contains(&path), "{found:?}");
+    let whole = json(&sandbox, &["find", "ann@there.example", "--export"]);
+    assert_eq!(whole["deliveries"][0]["recipient"], path.as_str(), "{whole}");
+    for arguments in [
+        &["erase", "ann@there.example", "--dry-run", "--json"][..],
+        &["erase", "ann@there.example", "--json"],
+    ] {
+        assert_eq!(json(&sandbox, arguments)["deliveries"], 1, "{arguments:?}");
+    }
+    assert_eq!(files_with(&sandbox, &["ann=there.example", "ann@there.example"]), Vec::<PathBuf>::new());
+    let found = sandbox.run(&["find", "ann@there.example"], b"");
+    assert!(found.stdout.contains("nothing is known"), "{found:?}");
+    let figures = json(&sandbox, &["deliveries", "--others", "--json"]);
+    assert_eq!(figures["queue_id"], "1A2B3C4D5E", "the delivery stays: {figures}");
+}
+
+#[test]
+fn whoever_got_an_automatic_reply_can_be_erased_and_gets_no_second_one() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let sandbox = Sandbox::new().smtp_port(peer.port);
+    let write = || {
+        let to = "ooto@sink.example";
+        let envelope = ["--sender", "ann@sender.example", "--recipient", to, "--client-address", "192.0.2.1"];
+        sandbox.run(&[&["pipe"], &envelope[..]].concat(), &plain(to)).silent();
+    };
+    write();
+    assert_eq!(peer.mails().len(), 1);
+    let ran = sandbox.run(&["erase", "ann@sender.example"], b"");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(files_with(&sandbox, &["ann@sender.example"]), Vec::<PathBuf>::new());
+    write();
+    assert_eq!(peer.mails().len(), 1);
 }

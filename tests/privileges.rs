@@ -143,6 +143,52 @@ fn b2_what_root_runs_is_done_by_the_mail_user() {
 }
 
 #[test]
+fn b2_root_writes_no_output_through_a_link_of_somebody_else() {
+    if !is_root() {
+        return eprintln!("skipped: only root can give files away");
+    }
+    let sandbox = Sandbox::new();
+    sandbox.pipe(TO, &plain(TO)).silent();
+    let (theirs, vault) = (sandbox.path("theirs"), sandbox.path("vault"));
+    fs::create_dir(&vault).unwrap();
+    fs::create_dir(&theirs).unwrap();
+    symlink(&vault, theirs.join("link")).unwrap();
+    [&theirs, &theirs.join("link")].iter().for_each(|path| lchown(path, Some(MAIL), Some(MAIL)).unwrap());
+    let (file, directory) = (theirs.join("link/made"), theirs.join("link/made/deeper"));
+    let (file, directory) = (file.to_str().unwrap(), directory.to_str().unwrap());
+    for command in [
+        &["export", "csv", "--output", directory][..],
+        &["export", "csv", "--output", file],
+        &["export", "json", "--output", file],
+        &["export", "html", "--output", file],
+        &["export", "prometheus", "--output", file],
+        &["man", "--out", file],
+        &["policy", "wit", file],
+        &["policy", "new", "--language", "c", file],
+    ] {
+        let ran = sandbox.run(command, b"");
+        assert!(ran.code == 1 && ran.stderr.contains("run carom as the mail user"), "{command:?} {ran:?}");
+        assert!(names(&vault).is_empty(), "{command:?} {:?}", names(&vault));
+    }
+}
+
+/// Root may read what the mail user may not, and the mail user chooses what has the name of the file.
+#[test]
+fn b2_installed_rules_are_read_by_the_mail_user() {
+    let Some(sandbox) = given_away() else { return };
+    let (rules, report) = (sandbox.path("state/rules.toml"), sandbox.path("report.eml"));
+    let rule =
+        "[[rules]]\nname = \"ours\"\npattern = \"user unknown\"\ncodes = [\"5xx\"]\nreason = \"blocked\"\n";
+    fs::write(&rules, rule).unwrap();
+    fs::set_permissions(&rules, Permissions::from_mode(0o600)).unwrap();
+    fs::write(&report, crate::bounces::dsn("a@there.example", "5.1.1", "550 5.1.1 user unknown")).unwrap();
+    let classified = || sandbox.run(&["classify", "--json", report.to_str().unwrap()], b"").stdout;
+    assert!(!classified().contains("\"ours\""), "{}", classified());
+    lchown(&rules, Some(MAIL), Some(MAIL)).unwrap();
+    assert!(classified().contains("\"ours\""), "{}", classified());
+}
+
+#[test]
 fn b2_a_spool_of_others_is_refused_where_carom_is_root() {
     let sandbox = Sandbox::new().config("[relay]\nsettle = 0\n");
     let spool = sandbox.path("spool");

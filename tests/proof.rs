@@ -5,7 +5,7 @@ use crate::forgery::logged;
 use crate::harness::lmtp::Listener;
 use crate::harness::peers::{Manner, SmtpPeer};
 use crate::harness::postfix::Postfix;
-use crate::harness::{Ran, Sandbox, sign_for, wait_for};
+use crate::harness::{Ran, Sandbox, sign_fields, sign_for, wait_for};
 use std::fs;
 use std::path::Path;
 
@@ -67,11 +67,14 @@ pub(crate) const ENTRANCES: [(Entrance, &str); 12] = [
 pub(crate) fn credulous(trust: &str, servers: &str) -> Sandbox {
     let sandbox = Sandbox::new();
     let log = logged("sent1@shop.example", "sent@there.example", "sent")
+        + &logged("sent2@shop.example", "signed@there.example", "sent")
         + &logged("many@shop.example", "one@there.example", "sent")
         + &logged("many@shop.example", "victim@there.example", "sent");
     fs::write(sandbox.path("mail.log"), log).unwrap();
     let zone = fs::read_to_string(sandbox.path("zone")).unwrap();
-    let records = "_dmarc.sender.example. 300 IN TXT \"v=DMARC1; p=reject\"\n";
+    let records = "_dmarc.sender.example. 300 IN TXT \"v=DMARC1; p=reject\"\n\
+         s1._domainkey.shop.example. 300 IN TXT \
+         \"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=\"\n";
     fs::write(sandbox.path("zone"), zone + records).unwrap();
     let log = sandbox.path("mail.log");
     let sandbox = sandbox.config(&format!(
@@ -253,6 +256,16 @@ fn the_table_of_evidence_is_true() {
                         arriving(complaint(&format!("{}\r\n", line.trim()), "x@shop.example")),
                         address,
                     )
+                }
+                "signed header of what a complaint is about" => {
+                    let id = "sent2@shop.example";
+                    let returned = format!(
+                        "From: shop@shop.example\r\nMessage-ID: <{id}>\r\nSubject: news\r\n\r\nhello\r\n"
+                    );
+                    let signed = sign_fields("shop.example", &["From", "Message-ID"], returned.as_bytes());
+                    let signed = String::from_utf8(signed).unwrap();
+                    let signature = signed.strip_suffix(&returned).unwrap();
+                    (PipeWithClient, arriving(complaint(signature, id)), "signed@there.example".into())
                 }
                 "only recipient of what a complaint is about" => (
                     PipeWithClient,

@@ -65,8 +65,9 @@ fn every_form_of_file_is_taken() {
         fs::create_dir_all(maildir.join(folder)).unwrap();
     }
     fs::write(maildir.join("new/1700.host"), plain("e@accept.sink.example")).unwrap();
+    fs::write(maildir.join("new/1702.tmp"), plain("e@accept.sink.example")).unwrap();
     fs::write(maildir.join("tmp/1701.host"), "half").unwrap();
-    assert_eq!(relay(&sandbox, &maildir)["counters"]["accept"], 1);
+    assert_eq!(relay(&sandbox, &maildir)["counters"]["accept"], 2);
     assert_eq!((names(&maildir.join("new")).len(), names(&maildir.join("tmp")).len()), (0, 1));
 }
 

@@ -118,6 +118,9 @@ fn a_line_that_is_no_address_is_named_and_the_others_are_signed() {
     let lines: Vec<&str> = signed.stdout.lines().collect();
     assert_eq!(lines.len(), 3, "{signed:?}");
     assert!(lines[0].contains("joe=") && lines[1].is_empty() && lines[2].contains("jim="), "{signed:?}");
+    let odd = carom(&sandbox, &key, &["sign", "--stdin"], "\u{feff}joe@example.org\nJoe <joe@example.org>\n");
+    assert!(odd.code == 1 && odd.stderr.contains("line 2: \"Joe <joe@example.org>\" is not"), "{odd:?}");
+    assert_eq!(odd.stdout, format!("{}\n\n", lines[0]));
     let one = carom(&sandbox, &key, &["sign", "joe@example.org"], "");
     assert_eq!(one.stdout.trim(), lines[0]);
     let verified = carom(&sandbox, &key, &["verify", lines[2]], "");
@@ -164,4 +167,58 @@ fn postfix_sends_with_the_path_that_a_program_or_a_table_of_known_recipients_sig
     assert!(child.wait().unwrap().success());
     wait_for(30, "the second message", || peer.mails().len() == 2);
     assert_eq!(peer.mails()[1].from, ann);
+}
+
+const DAY_S: i64 = 86_400;
+
+/// carom with these lines of `[verp]`, on a day after the first.
+fn on_day(sandbox: &Sandbox, verp: &str, day: i64, words: &[&str], input: &[u8]) -> crate::harness::Ran {
+    let key = "a key of sixteen or more octets";
+    let state = sandbox.path("state");
+    let config = format!(
+        "state = \"{}\"\npolicy = \"bounce\"\n[dns]\nzone = \"{}\"\n[verp]\nkeys = [\"{key}\"]\n{verp}\n",
+        state.display(),
+        sandbox.path("zone").display()
+    );
+    fs::write(sandbox.path("carom.toml"), config).unwrap();
+    let now = format!("@{}", (DAY + day) * DAY_S + 3600);
+    sandbox.run(&[&["--now", &now], words].concat(), input)
+}
+
+#[test]
+fn return_paths_of_an_earlier_domain_or_prefix_are_proven_until_they_expire() {
+    let sandbox = Sandbox::new();
+    let run = |verp: &str, day: i64, words: &[&str]| on_day(&sandbox, verp, day, words, b"");
+    let sign = |verp: &str, day: i64, address: &str| {
+        run(verp, day, &["verp", "sign", address]).stdout.trim().to_owned()
+    };
+    let first = "domain = \"old.example\"";
+    let second = "domain = \"new.example\"\nprefix = \"r-\"";
+    let third = &format!("{second}\nearlier = [\"b+@OLD.example\", \"x+@new.example\"]");
+    let old = sign(first, 0, "ann@example.org");
+    let other = sign("domain = \"new.example\"\nprefix = \"x+\"", 0, "bob@example.org");
+    assert!(old.starts_with("b+") && other.starts_with("x+"), "{old} {other}");
+
+    let lost = run(second, 1, &["verp", "verify", &old]);
+    assert!(lost.code == 1 && lost.stderr.contains("not a signed return path of ours"), "{lost:?}");
+    assert!(sign(third, 1, "ann@example.org").starts_with("r-"), "the new form signs");
+    let known = run(third, 1, &["verp", "verify", &old]);
+    assert_eq!(known.stdout, "ann@example.org, signed 1 days ago\n", "{known:?}");
+    let forged = old.replace("ann=", "eve=");
+    let refused = run(third, 1, &["verp", "verify", &forged]);
+    assert!(refused.stderr.contains("not signed by any of our keys"), "{refused:?}");
+
+    for (path, address) in [(&old, "ann@example.org"), (&other, "bob@example.org")] {
+        let report = crate::bounces::dsn(address, "5.1.1", "550 5.1.1 user unknown");
+        let words = ["pipe", "--sender", "", "--recipient", path];
+        assert_eq!(on_day(&sandbox, third, 2, &words, &report).code, 0);
+        assert_eq!(run(third, 2, &["suppress", "check", address]).code, 1, "{address}");
+    }
+    let late = run(third, 31, &["verp", "verify", &old]);
+    assert!(late.code == 1 && late.stderr.contains("signed 31 days ago"), "{late:?}");
+
+    let wrong = run(&format!("{second}\nearlier = [\"old.example\"]"), 1, &["check", "--quick"]);
+    assert!(wrong.code == 1, "{wrong:?}");
+    let said = wrong.stdout + &wrong.stderr;
+    assert!(said.contains("earlier: \"old.example\" is not PREFIX@DOMAIN"), "{said}");
 }

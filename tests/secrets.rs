@@ -182,3 +182,17 @@ fn no_command_prints_the_secrets_of_a_config_that_is_right() {
         }
     }
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_key() {
+    let sandbox = Sandbox::new();
+    let file = sandbox.path("verp.key");
+    let verp = format!("[verp]\nkeys = [\"file:{}\"]\ndomain = \"bounces.example.com\"\n", file.display());
+    let sandbox = sandbox.config(&verp);
+    let signed = |mark: &str| {
+        fs::write(&file, format!("{mark}a key of at least sixteen octets\n")).unwrap();
+        sandbox.run(&["verp", "sign", "ann@x.example"], b"").stdout
+    };
+    assert!(signed("").contains('@'));
+    assert_eq!(signed("\u{feff}"), signed(""));
+}

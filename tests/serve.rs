@@ -246,6 +246,11 @@ fn a_faulty_config_is_refused_with_its_line() {
         (token("a", "\"act\", \"client x\""), "a customer's token"),
         (token("a", ""), "opens nothing"),
         (token("a", "\"read\"") + &token("a", "\"read\""), "name of another"),
+        (
+            token("a", "\"read\"") + &token("a", "\"act\"").replace("\"a\"", "\"b\""),
+            "is that of the token \"a\" too",
+        ),
+        ("[serve]\nhosts = [\"mail.example:8080\"]\n".to_owned(), "\"mail.example:8080\" is not the name"),
         (format!("[[serve.tokens]]\nname = \"a:b\"\nsha256 = \"{digest}\"\n"), "colon"),
     ] {
         let sandbox = Sandbox::new().config(&config);

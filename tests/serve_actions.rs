@@ -1,5 +1,6 @@
 //! Actions by `carom serve`: what they do is what the commands show, and each is on record.
 
+use crate::harness::web::schema::faults;
 use crate::harness::web::{Answer, WebServer, token};
 use crate::harness::{Sandbox, mail_log};
 use crate::serve::read_log;
@@ -62,6 +63,12 @@ fn an_address_is_suppressed_and_released_with_a_record_of_both() {
         (json!({ "address": "no address" }), "address"),
         (json!({ "address": "@gmail.com", "days": 1 }), "address"),
         (json!({ "address": "@rival.example" }), "address"),
+        (
+            json!({ "address": "@gmail.com", "days": 1 }),
+            "address: gmail.com is a mail provider with many users; send",
+        ),
+        (json!({ "address": "@rival.example" }), "address: a domain or pattern is suppressed for a term"),
+        (json!({ "address": "a@b.example", "reason": "x".repeat(1001) }), "reason"),
         (json!({ "address": "a@b.example", "days": 0 }), "days"),
         (json!({ "address": "a@b.example", "until": "2020-01-01" }), "until"),
         (json!({ "address": "a@b.example", "odd": 1 }), "odd"),
@@ -72,6 +79,7 @@ fn an_address_is_suppressed_and_released_with_a_record_of_both() {
         let answer = act(&server, "/api/v1/suppressions", &body);
         let detail = answer.value()["detail"].as_str().unwrap().to_owned();
         assert!(answer.status == 400 && detail.starts_with(says), "{body}: {detail}");
+        assert!(!detail.contains("--"), "no options of a command: {detail}");
     }
     let twice = r#"{"address": "a@b.example", "address": "c@b.example"}"#;
     let fields = format!("Authorization: Bearer boss-token\r\n{JSON}");
@@ -99,6 +107,11 @@ fn a_period_is_undone_after_a_preview_that_changes_nothing() {
     let record = audit(&server);
     assert_eq!((record.len(), &record[0]["action"]), (1, &json!("undo")));
     assert_eq!(record[0]["before"][0]["entry"]["address"], "bob@there.example");
+    let narrow = json!({ "since": "2026-01-01", "reason": "spam", "sender_domain": "shop.example" });
+    done(&server, "/api/v1/suppressions/undo", narrow);
+    let what = audit(&server)[0]["what"].as_str().unwrap().to_owned();
+    assert!(what.ends_with(", reason spam, sender_domain shop.example"), "{what}");
+    assert_eq!(server.get_as("boss-token", "/undo?since=1d&source=foo").status, 400);
 }
 
 #[test]
@@ -144,6 +157,10 @@ fn steps_are_retried_and_dropped() {
     let id = step["id"].as_str().unwrap();
     let page = |query: &str| server.get_as("reader-token", &format!("/api/v1/outbox?{query}"));
     assert_eq!((page("cursor=nope").status, page("cursor=00ff").status), (400, 400));
+    let document = server.get_as("reader-token", "/api/v1/openapi.json").value();
+    let schema = &document["components"]["schemas"]["Outbox"];
+    let found = faults(&document, schema, &page("limit=10").value());
+    assert!(found.is_empty(), "{found:?}");
     let (mut seen, mut cursor) = (Vec::new(), String::new());
     loop {
         let some = page(&format!("limit=1{cursor}")).value();
@@ -168,6 +185,8 @@ fn a_silent_alert_tells_nobody() {
     let server = WebServer::start(&sandbox, &[]);
     assert_eq!(act(&server, "/api/v1/alerts/silence", &json!({ "alert": "other", "hours": 1 })).status, 404);
     assert_eq!(act(&server, "/api/v1/alerts/silence", &json!({ "alert": "low", "hours": 9999 })).status, 400);
+    let both = json!({ "alert": "low", "hours": 1, "until": "2099-01-01" });
+    assert!(act(&server, "/api/v1/alerts/silence", &both).text().contains("contradicts hours"));
     for until in ["2020-01-01T00:00:00Z", "1h"] {
         let past = act(&server, "/api/v1/alerts/silence", &json!({ "alert": "low", "until": until }));
         assert!(past.status == 400 && past.text().contains("is in the past"), "{}", past.text());
@@ -220,4 +239,56 @@ fn a_rule_is_tried_before_it_is_installed() {
     assert_eq!(server.get_as("reader-token", "/api/v1/rules").value()["rules"], json!([]));
     let checked = sandbox.run(&["check"], b"").stdout;
     assert!(!checked.contains("rules.toml"), "{checked}");
+}
+
+#[test]
+fn one_entry_is_released_without_those_of_other_senders() {
+    let sandbox = read_log(&tokens());
+    let server = WebServer::start(&sandbox, &[]);
+    let address = "btn@x.example";
+    let all = ["", "b.example", "shop.example"];
+    let suppress = || {
+        for sender_domain in all {
+            let ran = sandbox.run(&["suppress", "add", address, "--sender-domain", sender_domain], b"");
+            assert_eq!(ran.code, 0, "{ran:?}");
+        }
+    };
+    let left = || {
+        let list = server.get_as("reader-token", "/api/v1/suppressions").value()["suppressions"].clone();
+        let domains = list.as_array().unwrap().iter().map(|one| one["sender_domain"].as_str().unwrap());
+        domains.map(str::to_owned).collect::<Vec<_>>()
+    };
+    suppress();
+    assert_eq!(left(), all);
+    let release = |body: Value| done(&server, "/api/v1/suppressions/release", body)["released"].clone();
+    assert_eq!(release(json!({ "address": address, "sender_domain": "" })), true);
+    assert_eq!(left(), ["b.example", "shop.example"]);
+    assert_eq!(release(json!({ "address": address, "sender_domain": "" })), false);
+    assert_eq!(release(json!({ "address": address, "sender_domain": "Shop.example" })), true);
+    assert_eq!(left(), ["b.example"]);
+    suppress();
+    assert_eq!(release(json!({ "address": address })), true);
+    assert_eq!(left(), [""; 0]);
+}
+
+#[test]
+fn rules_that_are_installed_together_are_all_kept() {
+    let sandbox = read_log(&tokens());
+    let server = WebServer::start(&sandbox, &[]);
+    let names: Vec<String> = (0..6).map(|n| format!("together-{n}")).collect();
+    let rules = || {
+        let rules = server.get_as("reader-token", "/api/v1/rules").value()["rules"].clone();
+        let names = rules.as_array().unwrap().iter().map(|rule| rule["name"].as_str().unwrap().to_owned());
+        names.collect::<std::collections::BTreeSet<_>>()
+    };
+    let all_at_once = |each: &(dyn Fn(&str) + Sync)| {
+        std::thread::scope(|scope| names.iter().for_each(|name| _ = scope.spawn(move || each(name))));
+    };
+    all_at_once(&|name| {
+        let rule = json!({ "name": name, "pattern": format!("plugh {name}"), "reason": "message-too-big" });
+        done(&server, "/api/v1/rules", rule);
+    });
+    assert_eq!(rules(), names.iter().cloned().collect());
+    all_at_once(&|name| _ = done(&server, "/api/v1/rules/remove", json!({ "name": name })));
+    assert_eq!(rules().len(), 0);
 }

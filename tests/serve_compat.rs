@@ -167,3 +167,56 @@ fn metrics_are_those_of_the_export_and_what_grafana_asks_for() {
         assert!(asked.len() > 4 && asked.is_subset(&documented), "{file}: {asked:?}");
     }
 }
+
+#[test]
+fn agents_get_all_records_or_hear_which_period_fits() {
+    let sandbox = crate::harness::mail_log::sandbox(None, "");
+    let failure =
+        format!("dsn=4.0.0, status=deferred (host mx[192.0.2.9] said: 450 {})", "parrot ".repeat(120));
+    let mut log = String::new();
+    let (messages, recipients) = (250, 60);
+    for n in 0..messages {
+        let at = format!("2026-03-01T{:02}:{:02}:00+00:00 mx postfix", n / 60, n % 60);
+        let id = format!("4Xn0y8{n:06}zZ1f");
+        log += &format!("{at}/cleanup[11]: {id}: message-id=<98494.{n}.7@big>\n");
+        log += &format!(
+            "{at}/qmgr[12]: {id}: from=<a@shop.example>, size=9, nrcpt={recipients} (queue active)\n"
+        );
+        for to in 0..recipients {
+            log += &format!(
+                "{at}/smtp[13]: {id}: to=<r{n}.{to}@d.example>, relay={OTHER}, delay=1, delays=0/0/0/1, {failure}\n"
+            );
+        }
+    }
+    append(
+        &sandbox,
+        &(log + &delivery(600, 1, "old@d.example", OTHER, 1.0, "dsn=2.0.0, status=sent (250 ok)")),
+    );
+    tick(&sandbox, &[]);
+    let server = WebServer::start(&sandbox, &[]);
+    let counts = server.json("/agent-status/rcpt-address-counts");
+    assert_eq!(counts["result"], json!({ "big": messages * recipients, "shop": 1 }));
+    let last = server.json("/agent-read/big?lastOrFirst=true")["result"].clone();
+    assert!(last["rcptEmail"].as_str().unwrap().starts_with(&format!("r{}.", messages - 1)), "{last}");
+    let grouped = server.json("/agent-read/big?groupBy=queueId&lastOrFirst=false")["result"].clone();
+    assert_eq!(grouped.as_object().unwrap().len(), messages);
+    // All of them are too many for one answer, which says what fits.
+    let (mut seen, mut from) = (0, String::new());
+    for part in 0.. {
+        let answer = server.get(&format!("/agent-read/big?{from}"));
+        if answer.status == 200 {
+            seen += answer.value()["result"].as_array().unwrap().len();
+            assert!(part > 0, "all in one answer");
+            break;
+        }
+        assert_eq!((answer.status, &answer.value()["status"]["succeeded"]), (413, &json!(false)));
+        let said = answer.value()["status"]["message"].as_str().unwrap().to_owned();
+        let number = |name: &str| {
+            said.split(name).nth(1).unwrap().split(|c: char| !c.is_ascii_digit()).next().unwrap().to_owned()
+        };
+        let fits = server.json(&format!("/agent-read/big?{from}&to={}", number("to=")));
+        seen += fits["result"].as_array().unwrap().len();
+        from = format!("from={}", number("from="));
+    }
+    assert_eq!(seen, messages * recipients);
+}

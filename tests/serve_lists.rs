@@ -38,7 +38,7 @@ fn sandbox() -> Sandbox {
         // Strangers' mail, of which the same becomes.
         for (more, end) in [(1, NOT_PROVEN), (2, GONE), (3, WAITS)] {
             let others = delivery(seconds, id + more, "x@bad.example", &to, GOOGLE, end);
-            let stranger = others.replace("app.shop.example[192.0.2.200]", "bad.example[198.51.100.66]");
+            let stranger = others.replace("app.shop.example[10.0.0.200]", "bad.example[198.51.100.66]");
             text += &stranger.replace(".7@", ".7.mail@").replace("<98494.", "<");
         }
         if n % 3 == 0 {
@@ -51,7 +51,7 @@ fn sandbox() -> Sandbox {
     // In the middle of the last whole hour.
     let seconds = jiff::Timestamp::now().as_second() % 3600 + 1800;
     let others = delivery(seconds, 900_001, "x@bad.example", "me@shop.example", GOOGLE, GONE);
-    let stranger = others.replace("app.shop.example[192.0.2.200]", "bad.example[198.51.100.66]");
+    let stranger = others.replace("app.shop.example[10.0.0.200]", "bad.example[198.51.100.66]");
     text += &stranger.replace(".7@", ".7.mail@").replace("<98494.", "<");
     append(&sandbox, &text);
     tick(&sandbox, &[]);

@@ -24,6 +24,8 @@ const VIEWS: [&str; 13] = [
     "/policy",
 ];
 const WIDTHS: [u32; 4] = [360, 768, 1280, 2560];
+/// A4 with margins of a centimetre, in pixels.
+const PAPER: u32 = 718;
 /// Bytes and requests of the overview.
 const BYTES: u64 = 150_000;
 const REQUESTS: u64 = 5;
@@ -44,12 +46,15 @@ fn look_at(sandbox: &Sandbox) {
             assert_eq!(browser.barriers(), Vec::<String>::new(), "{view}, {width} pixels");
             picture(&browser, view, width);
         }
+        let overflow = "const e = document.documentElement; return e.scrollWidth - e.clientWidth";
         for width in WIDTHS {
             browser.looks(width, false);
-            let overflow = "const e = document.documentElement; return e.scrollWidth - e.clientWidth";
             assert_eq!(browser.run(overflow, &[]), 0, "{view} is wider than {width} pixels");
             assert_eq!(browser.overlaps(), Vec::<String>::new(), "{view}, {width} pixels");
         }
+        browser.prints(PAPER);
+        assert_eq!(browser.run(overflow, &[]), 0, "{view} is wider than a sheet of paper");
+        assert_eq!(browser.overlaps(), Vec::<String>::new(), "{view} on paper");
     }
     let mut complaints = browser.complaints();
     // A message that nobody knows is not found.
@@ -161,6 +166,58 @@ fn days_are_named_as_they_were_cut() {
         let (names, is_said) = days(&format!("Cookie: carom_zone={zone}\r\n"));
         assert_eq!(names, by_utc, "{zone}");
         assert!(is_said, "{zone}");
+    }
+}
+
+#[test]
+fn a_view_that_is_not_the_present_says_since_when_and_why() {
+    let sandbox = busy_log::sandbox(20, "");
+    let server = WebServer::start(&sandbox, &[]);
+    let browser = Browser::start();
+    browser.go(&url(&server, "/zone?zone=Asia/Kathmandu&back=/"));
+    let there = jiff::tz::TimeZone::get("Asia/Kathmandu").unwrap();
+    let hours: Vec<String> = [-1, 0, 1]
+        .map(|minutes| jiff::Timestamp::now() + jiff::SignedDuration::from_mins(minutes))
+        .map(|at| at.to_zoned(there.clone()).strftime("%H:").to_string())
+        .to_vec();
+    let looks_again = "document.dispatchEvent(new Event('visibilitychange'))";
+    let port = server.port;
+    drop(server);
+    browser.run(looks_again, &[]);
+    wait_for(60, "the words", || browser.has("p.unreadable[role=status]"));
+    let said = browser.text("p.unreadable[role=status]");
+    let is_on_that_clock =
+        hours.iter().any(|hour| said.starts_with(&format!("This is how it was at {hour}")));
+    assert!(is_on_that_clock && said.ends_with(": the server does not answer."), "{said}");
+    assert_eq!(browser.barriers(), Vec::<String>::new());
+    // It is the present again, and then the token is not known any more.
+    let tokens = token("staff", "\"read\"");
+    let listen = ["serve", "--listen", &format!("127.0.0.1:{port}")];
+    let again = WebServer::of(sandbox.command(&listen).spawn().unwrap(), port);
+    browser.run(looks_again, &[]);
+    wait_for(60, "the present", || !browser.has("p.unreadable[role=status]"));
+    drop(again);
+    let sandbox = sandbox.config(&tokens);
+    let _again = WebServer::of(sandbox.command(&listen).spawn().unwrap(), port);
+    browser.run(looks_again, &[]);
+    wait_for(60, "the words", || browser.has("p.unreadable[role=status]"));
+    assert!(browser.text("p.unreadable[role=status]").ends_with("so sign in again."));
+}
+
+#[test]
+fn a_period_is_chosen_where_figures_are_shown() {
+    let sandbox = busy_log::sandbox(200, "");
+    let server = WebServer::start(&sandbox, &[]);
+    for (view, usual) in [("/", "24 hours"), ("/providers", "7 days")] {
+        let page = server.get(view).text();
+        assert!(page.contains(&format!("aria-current=true>{usual}</a>")), "{page}");
+        assert!(page.contains("<code dir=ltr>carom report --since "), "{page}");
+        let chosen = server.get(&format!("{view}?since=2026-01-01&until=2026-01-02")).text();
+        assert!(
+            chosen.contains("name=since value=2026-01-01") && !chosen.contains("aria-current=true"),
+            "{chosen}"
+        );
+        assert!(page.contains(&format!("href=\"{view}?since=30d\"")), "{page}");
     }
 }
 

@@ -57,6 +57,24 @@ fn an_address_is_released_and_suppressed_again() {
 }
 
 #[test]
+fn a_button_releases_the_entry_of_its_row() {
+    let sandbox = busy_log::sandbox(20, &staff());
+    let of_shop = ["suppress", "add", ADDRESS, "--sender-domain", "shop.example"];
+    assert_eq!(sandbox.run(&of_shop, b"").code, 0);
+    let (server, browser) = signed_in(&sandbox, &[]);
+    browser.go(&format!("http://127.0.0.1:{}/suppressions?containing={ADDRESS}", server.port));
+    assert!(browser.text("tbody tr").contains("any sender"));
+    browser.click("form[data-post$=release] button");
+    done(&browser);
+    let left = browser.text("tbody");
+    assert!(left.contains("shop.example") && !left.contains("any sender"), "{left}");
+    // Somebody else was faster.
+    assert_eq!(sandbox.run(&["suppress", "remove", ADDRESS], b"").code, 0);
+    browser.click("form[data-post$=release] button");
+    wait_for(60, "the answer", || browser.shows("#said", "Nothing to do: it was gone already."));
+}
+
+#[test]
 fn everything_is_pressed_by_keyboard() {
     let sandbox = busy_log::sandbox(20, &staff());
     let (_server, browser) = signed_in(&sandbox, &[]);
@@ -134,10 +152,72 @@ fn a_rule_shows_its_effect_before_it_is_installed() {
     assert!(effect.contains("it would decide") && !effect.contains("decide 0 "), "{effect}");
     browser.click("form[data-post='/api/v1/rules'] button");
     wait_for(60, "the view with the rule", || browser.address().ends_with("/policy"));
-    done(&browser);
+    let said = "Done. For failures that are in the index already: carom reclassify.";
+    wait_for(60, "the action", || browser.shows("#said", said));
     assert!(!browser.has("[role=alert]") && browser.has("#rules"), "{}", browser.text("main"));
     let rules = server.get_as("staff-token", "/api/v1/rules").value();
     assert_eq!(rules["rules"].as_array().unwrap().len(), 1, "{rules}");
+}
+
+#[test]
+fn a_rule_that_takes_over_what_is_known_says_so_and_is_asked_about() {
+    let sandbox = busy_log::sandbox(300, &staff());
+    let (server, browser) = signed_in(&sandbox, &[]);
+    let rule = "name=not-ours&pattern=Mailbox+full&reason=policy-violation";
+    browser.go(&format!("http://127.0.0.1:{}/rule?{rule}", server.port));
+    let effect = browser.text("section:has(#effect)");
+    assert!(
+        effect.contains("A rule knows ") && effect.contains("It changes what is known today."),
+        "{effect}"
+    );
+    // Whoever installs it without a look is refused.
+    let body = "{\"name\": \"not-ours\", \"pattern\": \"Mailbox full\", \"reason\": \"policy-violation\"}";
+    let fields = "Authorization: Bearer staff-token\r\nContent-Type: application/json\r\n";
+    let refused = server.ask("POST", "/api/v1/rules", fields, body);
+    assert!(
+        refused.status == 409 && refused.text().contains("force"),
+        "{}: {}",
+        refused.status,
+        refused.text()
+    );
+    browser.click("form[data-post='/api/v1/rules'] button");
+    browser.accept();
+    wait_for(60, "the view with the rule", || browser.address().ends_with("/policy"));
+    assert!(browser.text("section:has(#rules)").contains("not-ours"));
+}
+
+#[test]
+fn the_short_answer_says_for_whose_mail_an_address_is_suppressed() {
+    let sandbox = busy_log::sandbox(20, &staff());
+    let of_shop = ["suppress", "add", "person1@firm.example", "--sender-domain", "shop.example"];
+    assert_eq!(sandbox.run(&of_shop, b"").code, 0);
+    let (server, browser) = signed_in(&sandbox, &[]);
+    let answer = |address: &str| {
+        browser.go(&format!("http://127.0.0.1:{}/search?q={address}", server.port));
+        browser.text(".answer")
+    };
+    let of_one = answer("person1@firm.example");
+    assert!(of_one.contains("Mail of shop.example to it is suppressed since"), "{of_one}");
+    assert!(
+        of_one.contains("Mail of sender domains that are not in the list below is not suppressed."),
+        "{of_one}"
+    );
+    let of_any = answer(ADDRESS);
+    assert!(of_any.contains("Mail of any sender to it is suppressed since"), "{of_any}");
+    assert!(!of_any.contains("sender domains that are not"), "{of_any}");
+    let of_none = answer("person2@firm.example");
+    assert!(of_none.contains("Nothing suppresses mail to it."), "{of_none}");
+    // All mail to a provider is suppressed only by who ticks the box.
+    let form = "form[data-post='/api/v1/suppressions']";
+    answer("@gmail.com");
+    browser.keys(&format!("{form} input[name=days]"), "7");
+    browser.click(&format!("{form} button"));
+    wait_for(60, "the refusal", || browser.text("#said").starts_with("Not done:"));
+    assert!(!is_suppressed(&sandbox, "somebody@gmail.com"));
+    browser.click(&format!("{form} input[name=force]"));
+    browser.click(&format!("{form} button"));
+    done(&browser);
+    assert!(is_suppressed(&sandbox, "somebody@gmail.com"));
 }
 
 #[test]
@@ -176,6 +256,8 @@ fn an_alert_is_silenced() {
     let alerts = server.get_as("staff-token", "/api/v1/alerts").value();
     assert!(alerts["alerts"][0]["silent_until"].is_string(), "{alerts}");
     assert!(browser.text("table").contains("silent"));
+    browser.click("tbody form:last-of-type button");
+    wait_for(60, "the end", || !browser.text("table").contains("silent until"));
 }
 
 #[test]

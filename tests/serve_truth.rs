@@ -1,8 +1,9 @@
 //! Answers of `carom serve` that would be wrong rather than refused: files that are gone, parameters
 //! that say nothing, and what a customer is told of what is not counted or not shown.
 
-use crate::harness::Sandbox;
+use crate::harness::mail_log::busy_log;
 use crate::harness::web::{Answer, WebServer, token};
+use crate::harness::{MINUTE_MS, Sandbox};
 use crate::serve::read_log;
 use crate::statistics::{OTHER, SENT, append, delivery, tick};
 use serde_json::{Value, json};
@@ -340,4 +341,27 @@ fn a_list_for_spreadsheets_has_the_same_deliveries_page_by_page() {
     assert!(read.iter().any(|row| row["sender"].starts_with("'=cmd")), "no cell is a formula");
     let grouped = server.get("/api/v1/deliveries?format=csv&group=status");
     assert_eq!(grouped.status, 400);
+}
+
+#[test]
+fn a_view_says_that_the_logs_were_not_read_for_long() {
+    let sandbox = busy_log::sandbox(20, &(token("staff", "\"read\"") + &token("shop", "\"client shop\"")));
+    let said = |token: &str| {
+        let server = WebServer::start(&sandbox, &[]);
+        ["/", "/queue", "/deliveries"].map(|view| {
+            let page = server.get_as(token, view).text();
+            let warning = page.split("The logs were last read at <time datetime=\"").nth(1);
+            warning.map(|rest| rest.split("</p>").next().unwrap().to_owned())
+        })
+    };
+    assert_eq!(said("staff-token"), [None, None, None]);
+    let before = jiff::Timestamp::now().strftime("%Y-%m-").to_string();
+    sandbox.advance(3 * 60 * MINUTE_MS);
+    for warning in said("staff-token") {
+        let warning = warning.unwrap();
+        assert!(warning.starts_with(&before) && warning.contains("<code>carom cron</code>"), "{warning}");
+    }
+    assert!(said("shop-token")[0].as_ref().unwrap().ends_with("newer mail is not shown yet."));
+    tick(&sandbox, &[]);
+    assert_eq!(said("staff-token"), [None, None, None]);
 }

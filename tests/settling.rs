@@ -4,6 +4,9 @@
 use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::{HOUR_MS, SILENT, Sandbox, finish, gate, names, plain, queued, signed, start, wait_for};
 use rusqlite::Connection;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -84,6 +87,50 @@ fn a_kept_copy_beside_a_slow_bounce_is_on_record_before_that_ends_and_kept_once(
     sandbox.run(&["cron"], b"").silent();
     assert_eq!((peer.mails().len(), sandbox.counter("kept")), (1, 1));
     assert_eq!(names(&sandbox.path("state/done")).len(), 1);
+}
+
+/// Fills all pages of a database but the first with rubbish, in the file and in its log.
+fn damage(database: &Path) {
+    const PAGE: u64 = 4096;
+    const FRAME: u64 = 24 + PAGE;
+    let rubbish = [0xee; PAGE as usize];
+    let open = |path: &Path| File::options().read(true).write(true).open(path).unwrap();
+    let file = open(database);
+    for page in 1..file.metadata().unwrap().len() / PAGE {
+        file.write_all_at(&rubbish, page * PAGE).unwrap();
+    }
+    let log = open(&database.with_extension("db-wal"));
+    for frame in 0..log.metadata().unwrap().len().saturating_sub(32) / FRAME {
+        let (at, mut page) = (32 + frame * FRAME, [0; 4]);
+        log.read_exact_at(&mut page, at).unwrap();
+        if u32::from_be_bytes(page) != 1 {
+            log.write_all_at(&rubbish, at + 24).unwrap();
+        }
+    }
+}
+
+#[test]
+fn damage_that_settling_meets_is_named_soon_and_what_was_done_is_kept_for_the_repaired_store() {
+    let sandbox = Sandbox::new();
+    finish(start(sandbox.command(&queued(BOUNCED, "4A")), &plain(BOUNCED)), Duration::from_secs(40)).silent();
+    assert_eq!(outbox(&sandbox).len(), 1, "nobody took it");
+    let (state, saved) = (sandbox.path("state"), sandbox.path("saved"));
+    let files = ["carom.db", "carom.db-wal"];
+    fs::create_dir(&saved).unwrap();
+    files.iter().for_each(|name| _ = fs::copy(state.join(name), saved.join(name)).unwrap());
+    let (peer, database) = (SmtpPeer::start(ACCEPT), state.join("carom.db"));
+    let port = gate(&peer, move || damage(&database));
+    let sandbox = sandbox.smtp_port(port);
+    sandbox.advance(HOUR_MS);
+    let ran = sandbox.run(&["cron"], b"");
+    assert!(ran.code == 1 && ran.stderr.contains("carom.db: damaged"), "{ran:?}");
+    assert_eq!((peer.mails().len(), names(&state.join("unsettled")).len()), (1, 1), "{ran:?}");
+    // It is repaired.
+    files.iter().for_each(|name| _ = fs::copy(saved.join(name), state.join(name)).unwrap());
+    let _ = fs::remove_file(state.join("carom.db-shm"));
+    let sandbox = sandbox.smtp_port(peer.port);
+    sandbox.run(&["cron"], b"").silent();
+    assert_eq!((peer.mails().len(), sandbox.counter("oob_sent"), outbox(&sandbox).len()), (1, 1, 0));
 }
 
 /// A process in another container has another id there, or the same as one of ours.

@@ -3,7 +3,7 @@
 
 use crate::bounces::{STRANGER, bounce, dsn, is_suppressed, sandbox, signed_path};
 use crate::harness::redis::{Redis, tick, ticks};
-use crate::harness::{Sandbox, free_port, plain};
+use crate::harness::{Sandbox, free_port, listener, plain, wait_for};
 use crate::shared::{host, list};
 use std::io::Write;
 use std::net::TcpListener;
@@ -134,4 +134,23 @@ fn a_config_that_shares_no_more_forgets_what_was_shared() {
     std::fs::write(one.path("carom.toml"), config).unwrap();
     ticks(&[&one, &two]);
     assert!(is_suppressed(&two, GONE), "what was there is shared again");
+}
+
+#[test]
+fn a_store_that_is_replaced_beside_a_listener_is_shared_from_then_on() {
+    let redis = Redis::start(&[]);
+    let [one, two] = ["", ""].map(|settings| host(&redis, settings));
+    hard(&two, GONE);
+    ticks(&[&two, &one]);
+    let listener = listener::Listener::start(&one, "access");
+    hard(&two, "later@there.example");
+    tick(&two);
+    wait_for(30, "the exchange of the listener", || is_suppressed(&one, "later@there.example"));
+    for name in ["carom.db", "carom.db-wal", "carom.db-shm"] {
+        std::fs::rename(one.path("state").join(name), one.path(name)).unwrap();
+    }
+    // A command makes the new file.
+    assert_eq!(one.run(&["suppress", "add", "new@there.example"], b"").code, 0);
+    wait_for(60, "the list in the new store", || is_suppressed(&one, GONE));
+    assert_eq!(listener.stop(), 0);
 }

@@ -64,6 +64,41 @@ fn a_host_whose_clock_was_far_ahead_recovers_by_itself() {
 }
 
 #[test]
+fn a_host_whose_clock_was_behind_takes_what_it_has_missed() {
+    let redis = Redis::start(&[]);
+    let [right, behind] = ["", ""].map(|settings| host(&redis, settings));
+    right.advance(2 * DAY_MS);
+    ticks(&[&right, &behind]);
+    (0..5).for_each(|number| add(&right, &format!("gone{number}@there.example")));
+    ticks(&[&right, &behind]);
+    assert!(!is_suppressed(&behind, "gone0@there.example"), "a time two days ahead is not believed");
+    behind.advance(2 * DAY_MS);
+    tick(&behind);
+    assert_eq!(list(&behind), list(&right));
+    assert_eq!(behind.run(&["shared", "diff"], b"").code, 0);
+}
+
+#[test]
+fn a_host_whose_clock_was_ahead_takes_what_had_ended_for_it() {
+    let redis = Redis::start(&[]);
+    let [right, ahead] = ["", ""].map(|settings| host(&redis, settings));
+    let add_for = |address: &str| {
+        let ran = right.run(&["suppress", "add", address, "--days", "1"], b"");
+        assert_eq!(ran.code, 0, "{ran:?}");
+    };
+    add_for("known@there.example");
+    ticks(&[&right, &ahead]);
+    add_for("new@there.example");
+    tick(&right);
+    ahead.advance(25 * 3_600_000);
+    tick(&ahead);
+    assert!(!is_suppressed(&ahead, "known@there.example") && !is_suppressed(&ahead, "new@there.example"));
+    ahead.advance(-25 * 3_600_000);
+    tick(&ahead);
+    assert_eq!(list(&ahead), list(&right));
+}
+
+#[test]
 fn keys_that_the_store_has_lost_are_put_right() {
     let redis = Redis::start(&[]);
     let one = host(&redis, "");

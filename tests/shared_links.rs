@@ -217,3 +217,35 @@ fn the_quick_start_of_the_documents_works_as_it_is_written() {
     share(&hosts);
     drop(redis);
 }
+
+#[test]
+fn a_wrong_kind_of_server_is_named_with_the_fix() {
+    let port = free_port().to_string();
+    let redis = Redis::start(&["--port", &port]);
+    let url = format!("url = \"redis://127.0.0.1:{port}\"");
+    for (config, fix) in [
+        (format!("{url}\nsentinel = \"mymaster\""), "is no Sentinel"),
+        (format!("{url}\ncluster = true"), "remove [shared] cluster"),
+        (format!("url = \"rediss://127.0.0.1:{port}\"\ntimeout = 2"), "if its port does not speak TLS"),
+    ] {
+        let ran = hosts(&config)[0].run(&["cron"], b"");
+        assert!(ran.code == 1 && ran.stderr.contains(fix), "{config}: {ran:?}");
+    }
+    drop(redis);
+}
+
+#[test]
+fn a_part_of_a_url_that_means_nothing_is_refused_with_its_place() {
+    for (url, more, says) in [
+        ("redis://127.0.0.1/carom", "", "/carom means nothing here"),
+        ("redis://127.0.0.1?password=abc", "", "?password means nothing here"),
+        ("redis://127.0.0.1#x", "", "#x means nothing here"),
+        ("redis+unix:///run/redis.sock?x=1", "", "?x means nothing here"),
+        ("redis://127.0.0.1/2", "cluster = true", "no other database than 0"),
+    ] {
+        let ran = hosts(&format!("url = \"{url}\"\n{more}"))[0].run(&["cron"], b"");
+        let said = ran.stdout + &ran.stderr;
+        let is_placed = said.contains("carom.toml: line ") && said.contains("[shared] url: ");
+        assert!(ran.code != 0 && is_placed && said.contains(says) && !said.contains("abc"), "{url}: {said}");
+    }
+}

@@ -123,6 +123,11 @@ fn smtp_clients_hear_each_refusal_at_its_stage() {
     };
     assert_eq!((stage(REFUSED), stage(FORGED)), ("stage=rcpt".into(), "stage=data".into()), "{lines}");
     assert_eq!((sink.counter("accept"), sink.counter("lmtp_answers_5xx")), (1, 8));
+    let metrics = sink.run(&["export", "prometheus"], b"").stdout;
+    let by_code =
+        metrics.lines().filter(|line| line.starts_with("carom_lmtp_answers_by_code_total{code=\"5"));
+    let counts = by_code.map(|line| line.rsplit(' ').next().unwrap().parse::<u32>().unwrap());
+    assert_eq!(counts.sum::<u32>(), 8, "{metrics}");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The suppression list from outside: lists of providers come in, and what one bad hour did goes.
 
+use crate::access::{asked, rcpt};
 use crate::bounces::{OWN, bounce, dsn, is_suppressed};
+use crate::harness::application::Application;
 use crate::harness::{Sandbox, free_port};
 use std::fs;
 
@@ -303,4 +305,61 @@ fn a_domain_in_other_scripts_is_one_entry_in_both_spellings() {
     let ran = sandbox.run(&["erase", spellings[0]], b"");
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(listed(&sandbox).is_empty());
+}
+
+#[test]
+fn a_sender_domain_in_other_scripts_is_one_in_both_spellings() {
+    let spellings = ["bücher.example", "xn--bcher-kva.example"];
+    let notify = |domain: &str, port: u16| {
+        format!("[[notify]]\nsender_domain = \"{domain}\"\nurl = \"http://127.0.0.1:{port}/{{address}}\"\n")
+    };
+    for (configured, named) in [(0, 1), (1, 0)] {
+        let application = Application::at(0);
+        let sandbox = Sandbox::new().config(&format!(
+            "[auth]\nown_servers = [\"{OWN}/32\"]\n{}[policy.bounce.settings]\nthreshold = 2\n",
+            notify(spellings[configured], application.port)
+        ));
+        let of = |domain: &str, report: &[u8]| {
+            String::from_utf8_lossy(report)
+                .replace("From: shop@shop.example", &format!("From: shop@{domain}"))
+        };
+        let is_suppressed = |address: &str, domain: &str| {
+            suppress(&sandbox, &["check", address, "--sender-domain", domain], "").code == 1
+        };
+        let report = of(spellings[named], &dsn("gone@x.example", "5.1.1", "550 5.1.1 no such user"));
+        bounce(&sandbox, "bounces@bounces.example.com", OWN, report.as_bytes());
+        assert_eq!(application.told().len(), 1, "{}", spellings[configured]);
+        assert!(!is_suppressed("gone@x.example", "other.example"));
+        for spelling in spellings {
+            assert!(is_suppressed("gone@x.example", spelling), "{spelling}");
+            let request = rcpt(&format!("News@{spelling}"), "gone@x.example");
+            assert_ne!(asked(&sandbox, &request), ["DUNNO"], "{spelling}");
+        }
+        let remove = ["remove", "gone@x.example", "--sender-domain", spellings[configured]];
+        assert!(suppress(&sandbox, &remove, "").stdout.contains("1 removed"));
+        suppress(&sandbox, &["import", "-", "--sender-domain", spellings[configured]], "in@x.example\n");
+        assert!(is_suppressed("in@x.example", spellings[named]));
+        for spelling in spellings {
+            assert!(!is_suppressed("full@x.example", spelling), "{spelling}");
+            let full = of(spelling, &dsn("full@x.example", "5.2.2", "552 5.2.2 mailbox full"));
+            bounce(&sandbox, "bounces@bounces.example.com", OWN, full.as_bytes());
+        }
+        assert!(is_suppressed("full@x.example", spellings[0]), "two soft bounces");
+    }
+    let both = Sandbox::new().config(&spellings.map(|domain| notify(domain, 9)).concat());
+    let found = both.run(&["check"], b"");
+    assert!(format!("{found:?}").contains("already has a [[notify]]"), "{found:?}");
+}
+
+#[test]
+fn a_relative_state_directory_is_made_like_an_absolute_one() {
+    let sandbox = Sandbox::new();
+    for (name, place) in [("newdir", "newdir"), ("./a/b", "a/b")] {
+        let mut command = sandbox.command(&[]);
+        command.current_dir(sandbox.path("")).args(["--state", name]);
+        command.args(["suppress", "add", "a@b.example"]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        assert!(sandbox.path(place).join("carom.db").exists());
+    }
 }

@@ -14,13 +14,13 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
-fn find(sandbox: &Sandbox, key: &str) -> String {
+pub(crate) fn find(sandbox: &Sandbox, key: &str) -> String {
     let ran = sandbox.run(&["find", key], b"");
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     ran.stdout
 }
 
-fn log(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
+pub(crate) fn log(sandbox: &Sandbox, arguments: &[&str]) -> Vec<String> {
     let ran = sandbox.run(&[&["log"], arguments].concat(), b"");
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
     ran.stdout.lines().map(str::to_owned).collect()
@@ -77,6 +77,8 @@ fn a_step_that_failed_at_first_and_is_done_by_the_tick_says_so_wherever_it_is_as
         );
     }
     assert!(log(&sandbox, &["--status", "pending,parked,given-up"]).is_empty());
+    let then = log(&sandbox, &["--until", "30m"]);
+    assert!(then.len() == 1 && then[0].contains("bounce succeeded"), "what came later is part: {then:?}");
     assert_eq!(peer.mails().len(), 1);
     let json: Vec<Value> =
         log(&sandbox, &["--json"]).iter().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -282,6 +284,10 @@ fn lines_are_in_the_order_of_time_and_chosen_by_time_recipient_and_number() {
         .collect();
     assert_eq!(places, [0, 1, 2], "{rows:?}");
     assert_eq!(log(&sandbox, &["--since", "15m"]).len(), 2);
+    let early = log(&sandbox, &["--until", "15m"]);
+    assert!(early.len() == 1 && early[0].contains("time0 "), "{early:?}");
+    let middle = log(&sandbox, &["--since", "15m", "--until", "5m"]);
+    assert!(middle.len() == 1 && middle[0].contains("time10 "), "{middle:?}");
     assert_eq!(log(&sandbox, &["--recipient", "X10@Accept.sink.example"]).len(), 1);
     assert_eq!(log(&sandbox, &["-n", "2"]).len(), 2);
     let wrong = sandbox.run(&["log", "--status", "lost"], b"");

@@ -5,7 +5,7 @@ use crate::bounces::{
 };
 use crate::harness::application::Application;
 use crate::harness::mail_log::{self, ago};
-use crate::harness::{DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, plain, signed};
+use crate::harness::{DAY_MS, HOUR_MS, MINUTE_MS, Ran, SENDER, Sandbox, plain, sign_for, signed};
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
 use serde_json::Value;
 
@@ -190,6 +190,15 @@ fn arrives(sandbox: &Sandbox, sender: &str, client: &str, message: &[u8]) {
     sandbox.run(&arguments, message).silent();
 }
 
+/// A message of this author, signed by a domain, as a server hands it on that has verified it.
+fn from_trusted(results: &str, author: &str, domain: &str) -> Vec<u8> {
+    let message = format!(
+        "From: {author}\r\nTo: <help@shop.example>\r\nSubject: a question\r\n\r\nHello, where is my order?\r\n"
+    );
+    let message = sign_for(domain, message.as_bytes());
+    [format!("Authentication-Results: mx.shop.example; {results}\r\n").as_bytes(), &message].concat()
+}
+
 #[test]
 fn an_address_that_writes_to_us_itself_is_released_if_only_soft_bounces_suppressed_it() {
     let application = Application::at(0);
@@ -222,14 +231,18 @@ fn a_domain_of_the_same_organization_vouches_for_an_address_and_no_other() {
     let sandbox = sandbox_with(trusted, application.port, "threshold = 1");
     let address = "ann@office.x.example";
     soft(&sandbox, address);
-    sandbox.advance(HOUR_MS);
-    for (domain, stays) in [("notx.example", true), ("example", true), ("mail.x.example", false)] {
-        let message = format!(
-            "Authentication-Results: mx.shop.example; dkim=pass header.d={domain}\r\nFrom: {address}\r\n\
-             Subject: a question\r\n\r\nHello, where is my order?\r\n"
-        );
-        arrives(&sandbox, "someone@stranger.example", "192.0.2.77", message.as_bytes());
-        assert_eq!(is_suppressed(&sandbox, address), stays, "{domain}");
+    let none = "dmarc=none header.from=office.x.example";
+    let pass = "dmarc=pass header.from=office.x.example";
+    for (domain, dmarc, stays) in [
+        ("notx.example", none, true),
+        ("example", none, true),
+        ("notx.example", "dmarc=pass header.from=notx.example", true),
+        ("mail.x.example", none, true),
+        ("mail.x.example", pass, false),
+    ] {
+        let message = from_trusted(&format!("dkim=pass header.d={domain}; {dmarc}"), address, domain);
+        arrives(&sandbox, "someone@stranger.example", "192.0.2.77", &message);
+        assert_eq!(is_suppressed(&sandbox, address), stays, "{domain} {dmarc}");
     }
 }
 
@@ -325,10 +338,8 @@ fn an_address_that_the_log_has_suppressed_is_released_by_its_message_right_after
     append(&sandbox, &ago(30, &delivery(540, 1, address, OTHER, 1.0, FULL)));
     tick(&sandbox, &[]);
     assert!(listed().contains(address), "by a failure that is older than the tick before");
-    let message = format!(
-        "Authentication-Results: mx.shop.example; dkim=pass header.d=dest.example\r\nFrom: {address}\r\n\
-         Subject: a question\r\n\r\nHello, where is my order?\r\n"
-    );
-    arrives(&sandbox, "someone@stranger.example", "192.0.2.77", message.as_bytes());
+    let results = "dkim=pass header.d=dest.example; dmarc=pass header.from=dest.example";
+    let message = from_trusted(results, address, "dest.example");
+    arrives(&sandbox, "someone@stranger.example", "192.0.2.77", &message);
     assert!(!listed().contains(address));
 }

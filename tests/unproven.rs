@@ -228,6 +228,12 @@ fn forwarded_messages_reach_the_operator_once_and_never_go_in_circles() {
     };
     send(&sandbox, &from("4Qfwd1"), &reply).silent();
     assert!(peer.mails().is_empty());
+    // The copy that is kept if it cannot be forwarded is no step before that.
+    let shown = [&["outbox"][..], &["find", "4Qfwd1"]].map(|arguments| sandbox.run(arguments, b"").stdout);
+    assert!(
+        shown.iter().all(|text| text.contains("forward") && !text.contains("keep-unproven")),
+        "{shown:?}"
+    );
     peer.behave(ACCEPT);
     sandbox.advance(HOUR_MS);
     assert_eq!(sandbox.run(&["cron"], b"").code, 0);

@@ -133,6 +133,21 @@ fn domains_that_change_in_the_config_change_in_postfix_and_edits_of_others_stay(
 }
 
 #[test]
+fn mail_for_an_earlier_domain_of_return_paths_comes_to_carom_as_long_as_the_config_names_it() {
+    let postfix = Instance::new("");
+    let changed = SINK_AND_BOUNCES.replace("bounces.example", "returns.example");
+    postfix.configure(&(changed.clone() + "earlier = [\"b+@bounces.example\"]\n"));
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    for domain in ["bounces.example", "returns.example"] {
+        let entry = format!("{{{domain}=carom-bounce}}");
+        assert!(postfix.file("main.cf").contains(&entry), "{}", postfix.file("main.cf"));
+    }
+    postfix.configure(&changed);
+    assert_eq!(postfix.run(&["enable"]).code, 0);
+    assert!(!postfix.file("main.cf").contains("bounces.example"), "{}", postfix.file("main.cf"));
+}
+
+#[test]
 fn a_service_of_that_name_comes_back() {
     let postfix = Instance::new("");
     let mine = "carom unix - n n - 3 pipe flags=R user=nobody argv=/usr/bin/carom pipe --sender ${sender}";

@@ -42,7 +42,7 @@ struct LookedUp {
 impl AnsweringDesk for AccessDesk {
     fn open(config: Arc<Config>) -> Result<AccessDesk> {
         let rules = config.access.get()?.clone();
-        let store = Arc::new(Store::lazy(&config.store_path()));
+        let store = Arc::new(Store::impatient(&config.store_path()));
         Ok(AccessDesk {
             rules,
             policy: ReceivingPolicy::open(config, store.clone())?,
@@ -131,7 +131,7 @@ fn about_recipient(request: &PolicyRequest<'_>) -> Option<(String, String)> {
 }
 
 impl Service for AccessDesk {
-    fn serve(&self, connection: &mut ClientConnection) {
+    fn serve(&self, mut connection: ClientConnection) {
         let mut incoming = Incoming::default();
         loop {
             let (mut requests, mut used, mut malformed) = (Vec::new(), 0, None);
@@ -159,7 +159,7 @@ impl Service for AccessDesk {
                 return;
             }
             incoming.consume(used);
-            if malformed.is_some() || !is_full && !incoming.read(connection) {
+            if malformed.is_some() || !is_full && !incoming.read(&mut connection) {
                 return;
             }
         }

@@ -4,8 +4,7 @@
 //! them as RFC 5321 writes them. Not here: the look-up (`store`). Invariant: spellings that mean
 //! one mailbox have one form; what is no address has none.
 
-use crate::envelope::split_address;
-use crate::mailbox_syntax::{is_local_part, undotted};
+use crate::mailbox_syntax::{is_local_part, normal_domain, split_address, undotted};
 
 /// Octets of an address at most: with longer ones there is nothing to find.
 const LONGEST: usize = 1000;
@@ -27,12 +26,7 @@ pub(super) fn listed(address: &str) -> Option<String> {
 
 /// The domain of a sender as entries of the list name it; empty: the null sender.
 pub(super) fn domain_of(sender: &str) -> String {
-    split_address(sender).map_or(String::new(), |(_, domain)| sender_domain(domain))
-}
-
-/// A sender domain as entries of the list name it.
-pub(super) fn sender_domain(domain: &str) -> String {
-    undotted(domain).to_lowercase()
+    split_address(sender).map_or(String::new(), |(_, domain)| normal_domain(domain))
 }
 
 #[cfg(test)]
@@ -62,6 +56,7 @@ mod tests {
         assert_eq!(listed(&format!("{}@example.com", "x".repeat(1000))), None);
         assert_eq!(domain_of("Ann@Shop.Example"), "shop.example");
         assert_eq!(domain_of("a@shop.example."), "shop.example");
+        assert_eq!(domain_of("a@B\u{fc}cher.example"), "xn--bcher-kva.example");
         assert_eq!(domain_of(""), "");
     }
 }

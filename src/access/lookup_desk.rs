@@ -32,7 +32,7 @@ pub(crate) struct LookupDesk {
 impl AnsweringDesk for LookupDesk {
     fn open(config: Arc<Config>) -> Result<LookupDesk> {
         config.access.get()?;
-        let store = Arc::new(Store::lazy(&config.store_path()));
+        let store = Arc::new(Store::impatient(&config.store_path()));
         let list = SuppressionReader::new(store.clone());
         Ok(LookupDesk { config, store, list, counts: AnswerCounts::new() })
     }
@@ -76,7 +76,7 @@ impl LookupDesk {
 }
 
 impl Service for LookupDesk {
-    fn serve(&self, connection: &mut ClientConnection) {
+    fn serve(&self, mut connection: ClientConnection) {
         let mut incoming = Incoming::default();
         loop {
             let (mut replies, mut used, mut goes_on) = (Vec::new(), 0, true);
@@ -99,7 +99,7 @@ impl Service for LookupDesk {
                 return;
             }
             incoming.consume(used);
-            if !goes_on || !is_full && !incoming.read(connection) {
+            if !goes_on || !is_full && !incoming.read(&mut connection) {
                 return;
             }
         }

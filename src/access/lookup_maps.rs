@@ -11,12 +11,11 @@
 //! and a map that does not exist is refused; only a fault of ours is temporary.
 
 use super::access_answer::AccessAnswer;
-use super::asked_address::{listed, sender_domain};
+use super::asked_address::listed;
 use crate::clock;
 use crate::config::{Config, ReturnPaths};
-use crate::envelope::split_address;
 use crate::error::{Error, Result};
-use crate::mailbox_syntax::{is_mailbox, undotted};
+use crate::mailbox_syntax::{is_mailbox, normal_domain, split_address, undotted};
 use crate::policy::session_facts::Stage;
 use crate::return_path::day;
 use crate::store::SuppressionReader;
@@ -36,7 +35,7 @@ pub(super) fn look_up(map: &str, key: &str, config: &Config, list: &SuppressionR
     let (kind, domain) = map.split_once('/').unwrap_or((map, ""));
     let (domain, key) = (undotted(domain), undotted(key));
     match (kind, domain) {
-        ("suppressed", domain) => match suppressed(key, &sender_domain(domain), config, list) {
+        ("suppressed", domain) => match suppressed(key, &normal_domain(domain), config, list) {
             Ok(found) => found.map_or(LookedUp::NotFound, LookedUp::Found),
             Err(error) => LookedUp::Temporary(error),
         },

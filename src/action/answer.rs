@@ -2,7 +2,7 @@
 //! automatic reply, if it may be sent at all.
 //!
 //! Not here: what the mail says (`dsn`, `complaint`, `auto_reply`), and where it goes (`decide`).
-//! Counters are bouncy-sink's; the action, which stands before each note, says what was sent.
+//! Counters are bouncy-sink's; the action, which comes before each note, says what was sent.
 
 use super::doors::smtp::{Letter, SmtpTarget};
 use super::loops;

@@ -9,17 +9,17 @@ use super::doors::smtp::Letter;
 use super::own_failure::retry_own_failure;
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
-use crate::envelope::split_address;
+use crate::digest;
 use crate::error::Result;
 use crate::mail::Mail;
-use crate::mailbox_syntax::without_needless_quotes;
+use crate::mailbox_syntax::{split_address, without_needless_quotes};
 use crate::message::draft::Postmark;
 use crate::plan::{AutoReply, StepEnd};
 use crate::report::automatic_reply::{AutoReplyKind, AutomaticReply};
 use crate::return_path;
 use crate::store::{Effect, Performed};
+use url::quirks::domain_to_ascii;
 
-/// Writes the reply.
 pub(crate) fn write(reply: &AutoReply, mail: &Mail, config: &Config, postmark: &Postmark) -> Letter {
     let written = AutomaticReply {
         kind: AutoReplyKind::Absence,
@@ -60,16 +60,25 @@ fn is_first(mail: &Mail, doors: &Doors) -> Result<bool> {
     let sender = one_of_mailbox(&return_path::unwrapped(&sender).unwrap_or(sender));
     let (key, at_ms) = (mail.key.text(), clock::now_ms());
     let until_ms = at_ms + ONCE_MS;
-    doors.store.take_effect(&Effect { event: "auto-reply", id: &sender, address: "", key, at_ms, until_ms })
+    // No file has to name whom we answered.
+    let id = &digest::sha256_hex(&[sender.as_bytes()], 32);
+    doors.store.take_effect(&Effect { event: "auto-reply", id, address: "", key, at_ms, until_ms })
 }
 
-/// The form that stands for all addresses of a sender's mailbox: `joe@`, `"joe"@` and `joe+news@`.
+/// The form that stands for all addresses of a sender's mailbox: `joe@`, `"joe"@` and `joe+news@`,
+/// and its domain in either script.
 /// Whether a host has such tags is not known; at worst a second person waits a week.
 fn one_of_mailbox(sender: &str) -> String {
     let plain = without_needless_quotes(sender);
+    let in_ascii = |(local, domain): (&str, &str)| {
+        Some(domain_to_ascii(domain))
+            .filter(|ascii| !ascii.is_empty())
+            .map(|ascii| format!("{local}@{ascii}"))
+    };
+    let plain = split_address(&plain).and_then(in_ascii).unwrap_or_else(|| plain.into_owned());
     match split_address(&plain).and_then(|(local, domain)| Some((local.split_once('+')?.0, domain))) {
         Some((local, domain)) if !local.is_empty() && !local.starts_with('"') => format!("{local}@{domain}"),
-        _ => plain.into_owned(),
+        _ => plain,
     }
 }
 
@@ -114,6 +123,7 @@ mod tests {
         for sender in ["joe@a.example", "\"joe\"@a.example", "joe+a@a.example", "\"joe+a+b\"@a.example"] {
             assert_eq!(one_of_mailbox(sender), "joe@a.example");
         }
+        assert_eq!(one_of_mailbox("joe@b\u{fc}cher.example"), one_of_mailbox("joe@xn--bcher-kva.example"));
         for other in ["+a@a.example", "\"j oe+a\"@a.example", "jo@a.example"] {
             assert_eq!(one_of_mailbox(other), other);
         }

@@ -6,8 +6,8 @@
 use super::doors::smtp::Letter;
 use crate::auth::client_address;
 use crate::config::Config;
-use crate::envelope::split_address;
 use crate::mail::Mail;
+use crate::mailbox_syntax::split_address;
 use crate::message::draft::{Draft, Postmark, bracketed, date};
 use crate::plan::Complaint;
 use crate::report::Feedback;
@@ -15,7 +15,6 @@ use crate::report::feedback::{Complainant, FeedbackReport};
 use crate::report::multipart::Multipart;
 use std::net::IpAddr;
 
-/// Writes the complaint.
 pub(crate) fn write(complaint: &Complaint, mail: &Mail, config: &Config, postmark: &Postmark) -> Letter {
     let from = complaint.sender.clone().unwrap_or_else(|| mail.envelope.recipient.clone());
     let title = format!("FW: {}", mail.message(|message| message.subject()).unwrap_or_default());

@@ -8,8 +8,9 @@
 use super::doors::smtp::Letter;
 use crate::auth::client_address;
 use crate::config::Config;
-use crate::envelope::{WantedReport, split_address};
+use crate::envelope::WantedReport;
 use crate::mail::Mail;
+use crate::mailbox_syntax::split_address;
 use crate::message::draft::{Draft, Postmark, bracketed, date};
 use crate::plan::{Bounce, StepEnd, SuccessReport};
 use crate::report::DeliveryAction;
@@ -21,7 +22,6 @@ use crate::text::one_line;
 use std::sync::Arc;
 use url::Host;
 
-/// Writes the bounce.
 pub(crate) fn write(bounce: &Bounce, mail: &Mail, config: &Config, postmark: &Postmark) -> Letter {
     let here = ascii_domain_of(&mail.envelope.recipient, config);
     let from = match &bounce.sender {

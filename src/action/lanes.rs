@@ -1,7 +1,7 @@
 //! Lanes: the threads that steps are done on, side by side, and no more than there are.
 //!
-//! Not here: which steps (`journal`). Invariant: a thread that waits for something never begins
-//! another step on its own stack.
+//! Not here: which steps (`journal`). Invariants: a thread that waits for something never begins
+//! another step on its own stack; where no thread can be started, the steps are done one by one.
 
 use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -15,14 +15,14 @@ pub(crate) struct Lanes {
     /// Lanes that are free.
     free: Mutex<usize>,
     freed: Condvar,
-    /// Started with the first step that needs it.
+    /// Started with the first step that needs it; `None`: the system lets none start.
     threads: OnceLock<Option<ThreadPool>>,
 }
 
 /// Lanes, while steps are begun.
 pub(crate) struct LaneScope<'l, 'scope> {
     lanes: &'scope Lanes,
-    scope: &'l Scope<'scope>,
+    scope: Option<&'l Scope<'scope>>,
 }
 
 impl Lanes {
@@ -45,12 +45,14 @@ impl Lanes {
             ThreadPoolBuilder::new().num_threads(self.many).thread_name(name).build()
         };
         let threads = self.threads.get_or_init(|| {
-            start().inspect_err(|error| tracing::error!(%error, "cannot start threads for steps")).ok()
+            let alone = "cannot start threads for steps: they are done one by one";
+            start().inspect_err(|error| tracing::error!(%error, "{alone}")).ok()
         });
-        let within = |scope: &Scope<'scope>| work(&LaneScope { lanes: self, scope });
         match threads {
-            Some(threads) => threads.in_place_scope(within),
-            None => rayon::in_place_scope(within),
+            Some(threads) => {
+                threads.in_place_scope(|scope| work(&LaneScope { lanes: self, scope: Some(scope) }))
+            }
+            None => work(&LaneScope { lanes: self, scope: None }),
         }
     }
 
@@ -69,6 +71,13 @@ impl<'scope> LaneScope<'_, 'scope> {
     /// begun.
     pub(crate) fn start(&self, step: impl FnOnce() + Send + 'scope, wait: bool) -> bool {
         let lanes = self.lanes;
+        let Some(scope) = self.scope else {
+            // Who does not wait has something else to do first.
+            if wait {
+                step();
+            }
+            return wait;
+        };
         let mut free = lanes.free();
         if wait {
             free = lanes.freed.wait_while(free, |free| *free == 0).unwrap_or_else(PoisonError::into_inner);
@@ -78,10 +87,28 @@ impl<'scope> LaneScope<'_, 'scope> {
         }
         *free -= 1;
         drop(free);
-        self.scope.spawn(move |_| {
+        scope.spawn(move |_| {
             step();
             lanes.give_back();
         });
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    #[test]
+    fn without_threads_steps_are_done_one_by_one() {
+        let lanes = Lanes::new(4);
+        assert!(lanes.threads.set(None).is_ok());
+        let done = AtomicUsize::new(0);
+        lanes.side_by_side(|scope| {
+            let step = || _ = done.fetch_add(1, SeqCst);
+            assert!(!scope.start(step, false) && scope.start(step, true) && scope.start(step, true));
+        });
+        assert_eq!(done.into_inner(), 2);
     }
 }

@@ -21,7 +21,7 @@ const FAILED_MS: i64 = 60_000;
 /// Characters of a URL at most.
 const MAX_TEMPLATE: usize = 2000;
 
-/// The template that stands in the document at `lookup` under `pointer`. The error is one line;
+/// The template that is in the document at `lookup` under `pointer`. The error is one line;
 /// asking again later may help.
 pub(crate) fn template(
     lookup: &str,

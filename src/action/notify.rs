@@ -13,12 +13,14 @@ use crate::config::{Application, Endpoint, NOTIFY_VARIABLES};
 use crate::error::Result;
 use crate::plan::{Notification, StepEnd};
 use crate::store::{Effect, NotificationState, Performed, Store};
+use crate::text::counted;
 use crate::webhook::{self, UrlTemplate};
 
 pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> Performed {
     let Notification { event, address, sender_domain, .. } = notification;
     let Some(application) = attempt.doors.config.applications.of(sender_domain) else {
-        return unconfigured(notification);
+        // It was configured when the first try was made.
+        return if attempt.before > 0 { no_longer(notification) } else { unconfigured(notification) };
     };
     match earlier(notification, attempt) {
         Earlier::None => {}
@@ -33,11 +35,14 @@ pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> 
     }
     let Posted { end, said } = post(notification, application, attempt);
     let note = format!("{event} {address}: {said}");
+    let days = counted(application.give_up_days, "day");
     match end {
         PostEnd::Delivered => Performed::new(StepEnd::Succeeded, "notified", note),
         PostEnd::Refused => Performed::new(StepEnd::Parked, "notify_parked", note),
         PostEnd::Later { at_ms } => Performed::new(StepEnd::Later { at_ms }, "notify_deferred", note),
-        PostEnd::GivenUp => Performed::new(StepEnd::Parked, "notify_given_up", format!("given up: {note}")),
+        PostEnd::GivenUp => {
+            Performed::new(StepEnd::Parked, "notify_given_up", format!("{note}; tried for {days}"))
+        }
     }
 }
 
@@ -45,6 +50,13 @@ pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> 
 pub(super) fn unconfigured(notification: &Notification) -> Performed {
     let note = format!("no [[notify]] for {}", notification.sender_domain);
     Performed::new(StepEnd::Noted, "notify_unconfigured", note)
+}
+
+/// How a pending step ends whose application is no longer configured: it waits for an operator.
+fn no_longer(notification: &Notification) -> Performed {
+    let Notification { event, address, sender_domain, .. } = notification;
+    let note = format!("{event} {address}: there is no [[notify]] for {sender_domain} any more");
+    Performed::new(StepEnd::Parked, "notify_parked", note)
 }
 
 fn post(notification: &Notification, application: &Application, attempt: &StepAttempt<'_>) -> Posted {

@@ -2,9 +2,9 @@
 //! succeeds once the address has reached it, and the plan suppresses the address after that.
 //!
 //! Not here: the threshold and the window, which the policy chooses (`policies/bounce`), and what
-//! counts as one bounce (`store/sqlite/strike_rows`). Invariant: an unproven report never
-//! makes the step succeed, however many came before; of soft bounces that come together, one
-//! reaches the threshold.
+//! counts as one bounce (`store/sqlite/strike_rows`). Invariant: an unproven report never makes the
+//! step succeed, however many came before; of soft bounces that come together, one reaches the
+//! threshold.
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;

@@ -10,8 +10,8 @@ use super::send::{self, Sent};
 use super::step_attempt::StepAttempt;
 use crate::auth::DnsFailure;
 use crate::config::Alerting;
-use crate::envelope::split_address;
 use crate::error::Error;
+use crate::mailbox_syntax::split_address;
 use crate::maillog::message_ids::ALERT_ID;
 use crate::message::draft::{Draft, bracketed};
 use crate::plan::{StepEnd, Tell};
@@ -110,6 +110,6 @@ fn ended(tell: &Tell, end: PostEnd, said: &str, done: impl Fn(StepEnd, String) -
         PostEnd::Delivered => done(StepEnd::Succeeded, note),
         PostEnd::Later { at_ms } => done(StepEnd::Later { at_ms }, note),
         PostEnd::Refused => done(StepEnd::GivenUp, format!("refused: {note}")),
-        PostEnd::GivenUp => done(StepEnd::GivenUp, format!("given up: {note}")),
+        PostEnd::GivenUp => done(StepEnd::GivenUp, note),
     }
 }

@@ -1,12 +1,13 @@
-//! Keeping a complaint that matches nobody: in the archive, under each id of the message that it is
-//! about, and noted in the store. The step succeeds for the first of several that are the same.
+//! Keeping a complaint that matches nobody: in the archive, to be found by each id of the message
+//! that it is about, and noted in the store. The step succeeds for the first of several that are
+//! the same.
 //!
 //! Not here: matching it (`policy/complaint_facts`), and the files (`archive`). Invariant: a
 //! complaint that comes again is kept again, as it may be worded otherwise, and counts once.
 
 use super::doors::Doors;
 use super::own_failure::retry_own_failure;
-use crate::archive::{self, UNMATCHED};
+use crate::archive::{UNMATCHED, kept_by_reason};
 use crate::clock::DAY_MS;
 use crate::error::Result;
 use crate::mail::Mail;
@@ -15,7 +16,7 @@ use crate::store::{Effect, Performed};
 
 /// How long the same complaint counts once.
 const ONCE_MS: i64 = 30 * DAY_MS;
-/// Ids that a complaint is kept under, at most.
+/// Ids that a complaint can be found by, at most.
 const MAX_IDS: usize = 5;
 
 pub(crate) fn keep(unmatched: &Unmatched, mail: &Mail, doors: &Doors, attempts: u32) -> Performed {
@@ -31,10 +32,8 @@ pub(crate) fn keep(unmatched: &Unmatched, mail: &Mail, doors: &Doors, attempts: 
 }
 
 fn kept(unmatched: &Unmatched, mail: &Mail, doors: &Doors) -> Result<bool> {
-    let ids = unmatched.found_by.iter().map(String::as_str).take(MAX_IDS);
-    for id in ids.chain([UNMATCHED]) {
-        archive::keep(&doors.config, id, mail.key.text(), mail.at_ms, mail.raw())?;
-    }
+    let ids = &unmatched.found_by[..unmatched.found_by.len().min(MAX_IDS)];
+    kept_by_reason::keep_unmatched(&doors.config, mail, ids)?;
     doors.store.put_unmatched(unmatched, mail.at_ms)?;
     let (id, key, at_ms) = (unmatched.id.as_str(), mail.key.text(), mail.at_ms);
     let until_ms = at_ms + ONCE_MS;

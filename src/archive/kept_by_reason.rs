@@ -1,4 +1,5 @@
-//! Messages that were accepted without an effect, kept compressed by the reason.
+//! Messages that were accepted without an effect, kept compressed by the reason, and complaints
+//! that match nobody, as if that were one.
 //!
 //! ```text
 //! unproven/no-report/1795255200000-7d21…-5120.eml.gz
@@ -10,7 +11,7 @@
 //! what is kept for one reason is bounded in number and bytes, so that many messages of one kind
 //! displace no other kind; a message that comes again under its key is kept once.
 
-use super::{ENDING, Kept, key_digest};
+use super::{ENDING, Kept, UNMATCHED, key_digest};
 use crate::clock::DAY_MS;
 use crate::config::Config;
 use crate::envelope::Envelope;
@@ -53,7 +54,17 @@ struct KeptFile {
 /// Keeps a message, and removes the oldest of its reason if there are too many. It is on disk on
 /// return. `about` are addresses and ids that it can be found by.
 pub(crate) fn keep(config: &Config, reason: Unproven, mail: &Mail, about: &[String]) -> Result<PathBuf> {
-    let folder = config.unproven_dir().join(reason.key());
+    keep_in(config, reason.key(), mail, about)
+}
+
+/// The same of a complaint that matches nobody, which is found by these ids: one copy, however many
+/// there are, because who wrote it has chosen them.
+pub(crate) fn keep_unmatched(config: &Config, mail: &Mail, ids: &[String]) -> Result<PathBuf> {
+    keep_in(config, UNMATCHED, mail, ids)
+}
+
+fn keep_in(config: &Config, reason: &str, mail: &Mail, about: &[String]) -> Result<PathBuf> {
+    let folder = config.unproven_dir().join(reason);
     private::make_directory(&folder).context(folder.display()).map_err(|error| {
         error.remedy("let the user that runs carom write there, or set [unproven] directory")
     })?;
@@ -108,27 +119,40 @@ pub(crate) fn about(config: &Config, sought: &NamedAddress) -> Vec<Kept> {
 }
 
 pub(super) fn select(config: &Config, is_wanted: impl Fn(&Kept) -> bool) -> Vec<Kept> {
-    let mut found: Vec<Kept> = Vec::new();
-    for reason in Unproven::keys() {
-        let files = files(&config.unproven_dir().join(reason)).into_iter();
-        let kept = files.map(|file| Kept { at_ms: file.at_ms, file: file.path, reason: Some(reason) });
-        found.extend(kept.filter(&is_wanted));
-    }
+    let all = shelves().flat_map(|reason| shelf(config, reason));
+    let mut found: Vec<Kept> = all.filter(is_wanted).collect();
     found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
     found
+}
+
+/// The complaints that match nobody, the newest first.
+pub(super) fn unmatched(config: &Config) -> Vec<Kept> {
+    let mut found = shelf(config, UNMATCHED);
+    found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
+    found
+}
+
+fn shelves() -> impl Iterator<Item = &'static str> {
+    Unproven::keys().chain([UNMATCHED])
+}
+
+fn shelf(config: &Config, reason: &'static str) -> Vec<Kept> {
+    let files = files(&config.unproven_dir().join(reason)).into_iter();
+    let reason = Some(reason).filter(|reason| *reason != UNMATCHED);
+    files.map(|file| Kept { at_ms: file.at_ms, file: file.path, reason }).collect()
 }
 
 /// The digests of the keys of all that is kept.
 pub(super) fn digests(config: &Config) -> HashSet<String> {
     let of_reason = |reason| files(&config.unproven_dir().join(reason)).into_iter().map(|file| file.digest);
-    Unproven::keys().flat_map(of_reason).collect()
+    shelves().flat_map(of_reason).collect()
 }
 
 /// Removes what has been kept long enough. What cannot be removed now is removed by a later tick.
 pub(crate) fn expire(config: &Config, now_ms: i64) {
     let days = i64::from(config.unproven.table.days);
     let oldest_ms = if days == 0 { i64::MIN } else { now_ms - days * DAY_MS };
-    for reason in Unproven::keys() {
+    for reason in shelves() {
         let folder = config.unproven_dir().join(reason);
         remove_scraps(&folder);
         for old in files(&folder).into_iter().filter(|file| file.at_ms < oldest_ms) {

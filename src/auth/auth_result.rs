@@ -3,7 +3,7 @@
 //! Not a decision: what a result means for the message is up to the policy. Invariant: `TempError`
 //! means that nothing is known yet; only a failing or silent DNS leads to it.
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum AuthResult {
     Pass,
     Fail,
@@ -11,6 +11,7 @@ pub(crate) enum AuthResult {
     SoftFail,
     Neutral,
     /// There is nothing to verify.
+    #[default]
     None,
     /// Not known now; a later try may know.
     TempError,
@@ -19,13 +20,24 @@ pub(crate) enum AuthResult {
 }
 
 /// A DKIM signature (RFC 6376) and its result.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Signature {
     /// The signing domain (`d=`), lower case; empty if the signature is too broken to name one.
     pub(crate) domain: String,
     pub(crate) result: AuthResult,
     /// The header fields that it covers (`h=`), lower case; empty if another server verified it.
     pub(crate) covered: Vec<String>,
+    /// What whoever vouches for it has seen.
+    pub(super) seen: SeenFields,
+}
+
+/// The header fields that are as they were when somebody vouched for them, and when that was.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SeenFields {
+    /// Lower case.
+    pub(super) names: Vec<String>,
+    /// The time of the signature (`t=`), in seconds since 1970.
+    pub(super) at_s: Option<u64>,
 }
 
 /// The result of all signatures together: one that passed is enough; one that may still pass keeps
@@ -51,7 +63,7 @@ mod tests {
         let signature = |result: &AuthResult| Signature {
             domain: "example.com".into(),
             result: *result,
-            covered: Vec::new(),
+            ..Signature::default()
         };
         of_all(&results.iter().map(signature).collect::<Vec<_>>())
     }

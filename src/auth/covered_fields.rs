@@ -5,7 +5,7 @@
 //! have added on the way asks for nothing; neither does one of two of the same name.
 
 use super::auth_result::{AuthResult, Signature};
-use crate::envelope::split_address;
+use crate::mailbox_syntax::split_address;
 use crate::message::Message;
 use url::Url;
 
@@ -26,7 +26,7 @@ pub(crate) fn cfbl_address(message: &Message<'_>, signatures: &[Signature]) -> O
         _ => true,
     });
     let (_, domain) = split_address(&address).filter(|_| is_arf)?;
-    let author = message.addresses("From").first().map(|author| author.to_lowercase())?;
+    let author = message.author()?.to_lowercase();
     let (_, author) = split_address(&author)?;
     let signs = |domain: &str| {
         passed(signatures, &["cfbl-address"]).any(|signature| is_within(domain, &signature.domain))
@@ -81,7 +81,7 @@ mod tests {
 
     fn signature(domain: &str, result: AuthResult, covered: &[&str]) -> Signature {
         let covered = covered.iter().map(|&name| name.to_owned()).collect();
-        Signature { domain: domain.into(), result, covered }
+        Signature { domain: domain.into(), result, covered, ..Signature::default() }
     }
 
     fn cfbl(header: &str, signature: Signature) -> Option<String> {

@@ -75,11 +75,27 @@ impl Dns {
         self.source().map_err(DnsFailure::Temporary)?.addresses(&host, deadline)
     }
 
+    /// The TXT records of a name, the strings of each joined; empty if it has none.
+    pub(crate) fn texts(&self, name: &str, deadline: Deadline) -> Result<Vec<Vec<u8>>, DnsFailure> {
+        let name = name::absolute(name).ok_or(DnsFailure::NotFound)?;
+        match self.source().map_err(DnsFailure::Temporary)? {
+            Source::Zone(zone, _) => Ok(node(zone, &name)?.txt.iter().map(|text| text.to_vec()).collect()),
+            Source::DnsServers(servers, _) => {
+                let records = servers.query(&name, RecordType::TXT, deadline)?.into_iter();
+                let text = |record| match record {
+                    RData::TXT(txt) => Some(txt.txt_data.concat()),
+                    _ => None,
+                };
+                Ok(records.filter_map(text).collect())
+            }
+        }
+    }
+
     /// The zone as `mail_auth` asks for it; empty if answers come from servers.
     pub(crate) fn answers(&self) -> ZoneAnswers<'_> {
         match self.source() {
-            Ok(Source::Zone(zone, _)) => ZoneAnswers(Some(zone)),
-            _ => ZoneAnswers(None),
+            Ok(Source::Zone(zone, _)) => ZoneAnswers { zone: Some(zone), ..ZoneAnswers::default() },
+            _ => ZoneAnswers::default(),
         }
     }
 

@@ -15,8 +15,14 @@ mod zone;
 mod dns_servers;
 /// Mail exchangers and addresses.
 mod dns;
+/// What an evaluation of SPF has asked for.
+mod asked_names;
 /// The static zone as `mail_auth` asks for it.
 mod zone_answers;
+/// What RFC 6376 and RFC 8301 forbid of signatures and keys.
+mod dkim_rules;
+/// What RFC 7208 forbids of records.
+mod spf_rules;
 /// DKIM, SPF, DMARC and ARC, verified here.
 mod verify;
 /// Authentication-Results of a trusted mail server.
@@ -25,6 +31,8 @@ mod trusted;
 mod covered_fields;
 /// The authentication facts of one message.
 mod origin;
+/// Whether the author of a message wrote it, to us, and recently.
+mod written_to_us;
 /// Whether our own mail server wrote a report.
 mod own_report;
 /// A DNS server for tests.
@@ -37,3 +45,4 @@ pub(crate) use dns::Dns;
 pub(crate) use dns_failure::DnsFailure;
 pub(crate) use origin::{Check, client_address};
 pub(crate) use own_report::{is_own_report, own_report};
+pub(crate) use verify::is_signed_header;

@@ -19,13 +19,13 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 
 pub(crate) struct Check<'a, 'm> {
-    message: &'a Message<'m>,
-    envelope: &'a Envelope,
+    pub(super) message: &'a Message<'m>,
+    pub(super) envelope: &'a Envelope,
     config: &'a Config,
-    dns: &'a Dns,
-    deadline: Deadline,
+    pub(super) dns: &'a Dns,
+    pub(super) deadline: Deadline,
     /// Nothing in the header counts that is not signed.
-    signed_only: bool,
+    pub(super) signed_only: bool,
     trusted: OnceLock<Option<Trusted>>,
     received: OnceLock<Option<Received>>,
     signatures: OnceLock<Vec<Signature>>,
@@ -104,16 +104,19 @@ impl<'a, 'm> Check<'a, 'm> {
         if sealers.is_empty() {
             return Vec::new();
         }
-        let results = verify::arc(wire, sealers, self.dns, self.deadline);
-        let verified = results.map(|results| trusted::sealed(&results).dkim).unwrap_or_default();
-        verified.into_iter().filter(|signature| signature.result == AuthResult::Pass).collect()
+        let Some((results, seen)) = verify::arc(wire, sealers, self.dns, self.deadline) else {
+            return Vec::new();
+        };
+        let verified = trusted::sealed(&results).dkim.into_iter();
+        let passed = verified.filter(|signature| signature.result == AuthResult::Pass);
+        passed.map(|signature| Signature { seen: seen.clone(), ..signature }).collect()
     }
 
     /// SPF (RFC 7208) of the envelope sender, or of the HELO name for the null sender; `None` if
     /// the client's address is unknown.
     pub(crate) fn spf(&self) -> AuthResult {
         if let Some(trusted) = self.trusted() {
-            return trusted.spf.unwrap_or(AuthResult::None);
+            return trusted.spf_of(&self.envelope.sender).unwrap_or(AuthResult::None);
         }
         *self.spf.get_or_init(|| {
             let Some(client) = self.client_address() else {
@@ -127,12 +130,15 @@ impl<'a, 'm> Check<'a, 'm> {
     /// DMARC (RFC 7489) of the From domain.
     pub(crate) fn dmarc(&self) -> AuthResult {
         if let Some(trusted) = self.trusted() {
-            return trusted.dmarc.unwrap_or(AuthResult::None);
+            let author = self.message.author();
+            return trusted.dmarc_of(author.as_deref()).unwrap_or(AuthResult::None);
         }
         *self.dmarc.get_or_init(|| {
             let helo = self.client_helo().unwrap_or_default();
             let spf = (verify::mail_from_domain(&self.envelope.sender, helo), self.spf());
-            verify::dmarc(self.message.raw(), self.signatures(), spf, self.dns, self.deadline)
+            let author = self.message.author();
+            let from = (self.message.raw(), author.as_deref());
+            verify::dmarc(from, self.signatures(), spf, self.dns, self.deadline)
         })
     }
 
@@ -149,7 +155,7 @@ impl<'a, 'm> Check<'a, 'm> {
     }
 
     /// The results of the trusted server; `None` if there is none, and carom verifies.
-    fn trusted(&self) -> Option<&Trusted> {
+    pub(super) fn trusted(&self) -> Option<&Trusted> {
         let ids = &self.config.auth.trusted_authserv_ids;
         let read = || {
             (!ids.is_empty() && !self.signed_only).then(|| {
@@ -350,7 +356,7 @@ helo.example.                 TXT "v=spf1 ip4:192.0.2.9 -all"
             format!("Authentication-Results: evil.example; dkim=pass\r\n{}", signed("sender.example"));
         let nothing = (AuthResult::None, AuthResult::None, AuthResult::None);
         assert_eq!(check(&forged, &Envelope::default(), &config, results), nothing);
-        let encoded = "Authentication-Results: mx.example; spf=fail (=?utf-8?q?=29=3B_dkim=3Dpass_=28?=)\r\n";
+        let encoded = "Authentication-Results: mx.example; spf=fail (=?utf-8?q?=29=3B_dkim=3Dpass_=28?=) smtp.helo=x\r\n";
         let fail = (AuthResult::None, AuthResult::Fail, AuthResult::None);
         assert_eq!(check(&format!("{encoded}{forged}"), &Envelope::default(), &config, results), fail);
         let real = "Authentication-Results: mx.example;\n\tdkim=pass header.d=A.example; dmarc=pass\n";

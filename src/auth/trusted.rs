@@ -6,14 +6,51 @@
 //! grammar nothing counts.
 
 use super::auth_result::{AuthResult, Signature};
+use super::name::absolute;
+use crate::mailbox_syntax::split_address;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Trusted {
     pub(crate) dkim: Vec<Signature>,
-    /// `None`: not in the header.
-    pub(crate) spf: Option<AuthResult>,
+    /// Each statement about SPF that says whom it is about, and of whom.
+    spf: Vec<(SpfIdentity, AuthResult)>,
     /// `None`: not in the header.
     pub(crate) dmarc: Option<AuthResult>,
+    /// The From domain that `dmarc` is about, in lower case, if the header has it.
+    pub(crate) dmarc_domain: Option<String>,
+}
+
+/// Whom a statement about SPF is about (RFC 8601 section 2.7.2).
+#[derive(Debug, PartialEq, Eq)]
+enum SpfIdentity {
+    /// The domain of MAIL FROM, in lower case; empty for the null sender.
+    MailFrom(String),
+    Helo,
+}
+
+impl Trusted {
+    /// The result of SPF for this envelope sender. A statement about HELO, about another sender, or
+    /// about nobody says nothing of it; only the null sender has no other identity than HELO.
+    pub(crate) fn spf_of(&self, sender: &str) -> Option<AuthResult> {
+        let domain = split_address(sender).map(|(_, domain)| absolute(domain));
+        let is_of_sender = |identity: &SpfIdentity| match (identity, &domain) {
+            (SpfIdentity::MailFrom(named), Some(domain)) => domain.is_some() && absolute(named) == *domain,
+            (SpfIdentity::MailFrom(named), None) => sender.is_empty() && named.is_empty(),
+            (SpfIdentity::Helo, _) => sender.is_empty(),
+        };
+        self.spf.iter().find(|(identity, _)| is_of_sender(identity)).map(|(_, result)| *result)
+    }
+
+    /// The result of DMARC, unless it is about another domain than the author's: that server has
+    /// read another From.
+    pub(crate) fn dmarc_of(&self, author: Option<&str>) -> Option<AuthResult> {
+        let author = author.and_then(split_address).map(|(_, domain)| domain.to_lowercase());
+        let is_other = match (&self.dmarc_domain, author) {
+            (Some(judged), Some(author)) if judged.is_ascii() == author.is_ascii() => *judged != author,
+            _ => false,
+        };
+        self.dmarc.filter(|_| !is_other)
+    }
 }
 
 /// The results in the topmost of the raw header values whose authserv-id is one of `ids`.
@@ -66,6 +103,13 @@ impl Statement {
         })
     }
 
+    fn spf_identity(&self) -> Option<SpfIdentity> {
+        let sender = self.property("smtp.mailfrom").map(|sender| sender.trim_matches(['<', '>']));
+        let domain = sender.map(|sender| sender.rsplit_once('@').map_or(sender, |(_, domain)| domain));
+        let of_sender = domain.map(|domain| SpfIdentity::MailFrom(domain.to_lowercase()));
+        of_sender.or_else(|| self.property("smtp.helo").map(|_| SpfIdentity::Helo))
+    }
+
     /// The signing domain: `header.d`, or the domain of `header.i`.
     fn signer(&self) -> String {
         let identity =
@@ -92,23 +136,25 @@ impl Reader<'_> {
 
     fn results(&mut self) -> Trusted {
         let mut trusted = Trusted::default();
-        let mut spf_of_sender = false;
         while let Some(statement) = self.statement() {
             let Some(result) = statement.result() else {
                 continue;
             };
             match statement.method.as_str() {
                 "dkim" if result != AuthResult::None => {
-                    trusted.dkim.push(Signature { domain: statement.signer(), result, covered: Vec::new() });
+                    trusted.dkim.push(Signature {
+                        domain: statement.signer(),
+                        result,
+                        ..Signature::default()
+                    });
                 }
-                "spf" => {
-                    let of_sender = statement.property("smtp.mailfrom").is_some();
-                    if trusted.spf.is_none() || (of_sender && !spf_of_sender) {
-                        trusted.spf = Some(result);
-                        spf_of_sender = of_sender;
-                    }
+                "spf" => trusted.spf.extend(statement.spf_identity().map(|identity| (identity, result))),
+                "dmarc" if trusted.dmarc.is_none() => {
+                    let from = statement.property("header.from");
+                    let domain = from.map(|from| from.rsplit_once('@').map_or(from, |(_, domain)| domain));
+                    trusted.dmarc_domain = domain.map(str::to_lowercase);
+                    trusted.dmarc = Some(result);
                 }
-                "dmarc" if trusted.dmarc.is_none() => trusted.dmarc = Some(result),
                 _ => {}
             }
         }
@@ -256,7 +302,7 @@ mod tests {
     }
 
     fn signature(domain: &str, result: AuthResult) -> Signature {
-        Signature { domain: domain.into(), result, covered: Vec::new() }
+        Signature { domain: domain.into(), result, ..Signature::default() }
     }
 
     #[test]
@@ -272,7 +318,16 @@ mod tests {
             signature("sender.example", AuthResult::Pass),
             signature("other.example", AuthResult::TempError),
         ];
-        assert_eq!(trusted, Trusted { dkim, spf: Some(AuthResult::Pass), dmarc: Some(AuthResult::Fail) });
+        let dmarc = Some(AuthResult::Fail);
+        let sender = SpfIdentity::MailFrom("sender.example".to_owned());
+        let spf = vec![(SpfIdentity::Helo, AuthResult::SoftFail), (sender, AuthResult::Pass)];
+        let dmarc_domain = Some("sender.example".to_owned());
+        assert_eq!(trusted, Trusted { dkim, spf, dmarc, dmarc_domain });
+        assert_eq!(trusted.spf_of("joe@Sender.example"), Some(AuthResult::Pass));
+        assert_eq!(trusted.spf_of(""), Some(AuthResult::SoftFail), "HELO");
+        assert_eq!(trusted.spf_of("joe@other.example"), None);
+        assert_eq!(trusted.dmarc_of(Some("joe@Sender.example")), dmarc);
+        assert_eq!((trusted.dmarc_of(Some("joe@other.example")), trusted.dmarc_of(None)), (None, dmarc));
     }
 
     #[test]
@@ -295,9 +350,12 @@ mod tests {
 
     #[test]
     fn b27_a_header_below_the_topmost_trusted_one_never_counts() {
-        let trusted =
-            results(&["first.example; spf=pass", "mx.example.com; spf=fail", "mx.example.com; spf=pass"]);
-        assert_eq!(trusted.spf, Some(AuthResult::Fail));
+        let trusted = results(&[
+            "first.example; dmarc=pass",
+            "mx.example.com; dmarc=fail",
+            "mx.example.com; dmarc=pass",
+        ]);
+        assert_eq!(trusted.dmarc, Some(AuthResult::Fail));
         assert_eq!(results(&["mx.example.com; none", "mx.example.com; dkim=pass"]), Trusted::default());
     }
 
@@ -306,7 +364,7 @@ mod tests {
         let value = " i=1; mx.example.com;\r\n dkim=pass (ok; dkim=pass) header.d=a.example; spf=fail smtp.mailfrom=b.example";
         let results = sealed(value);
         assert_eq!(results.dkim, [signature("a.example", AuthResult::Pass)]);
-        assert_eq!(results.spf, Some(AuthResult::Fail));
+        assert_eq!(results.spf_of("x@b.example"), Some(AuthResult::Fail));
         for broken in [
             "mx.example.com; dkim=pass header.d=a.example",
             "i=1 mx.example.com; dkim=pass",

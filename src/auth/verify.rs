@@ -4,9 +4,9 @@
 //! message is verified with the CRLF line ends that it was sent with; at most `MAX_SIGNATURES`
 //! signatures cost a key and a hash; a DNS that fails or is silent makes `TempError`, never `Fail`.
 
-use super::auth_result::{AuthResult, Signature};
+use super::auth_result::{AuthResult, SeenFields, Signature};
 use super::dns::Dns;
-use super::name;
+use super::{dkim_rules, name, spf_rules};
 use crate::deadline::Deadline;
 use mail_auth::common::headers::Header;
 use mail_auth::common::verify::VerifySignature;
@@ -84,24 +84,68 @@ fn is_field(name: &[u8], field: &str) -> bool {
 /// The results of the DKIM signatures (RFC 6376) of a message with CRLF, from the top.
 pub(crate) fn dkim(wire: &[u8], dns: &Dns, deadline: Deadline) -> Vec<Signature> {
     if !is_parsed(wire) {
-        let result = AuthResult::PermError;
-        return vec![Signature { domain: String::new(), result, covered: Vec::new() }];
+        return vec![Signature { result: AuthResult::PermError, ..Signature::default() }];
     }
     let Some(mut message) = AuthenticatedMessage::parse(wire) else {
         return Vec::new();
     };
     let broken = message.errors.iter().filter(|error| is_field(error.name, "DKIM-Signature"));
-    let none = || Signature { domain: String::new(), result: AuthResult::Neutral, covered: Vec::new() };
+    let none = || Signature { result: AuthResult::Neutral, ..Signature::default() };
     let broken = broken.map(|_| none());
     let mut signatures: Vec<Signature> = broken.take(MAX_SIGNATURES).collect();
     message.errors.clear();
     for signature in std::mem::take(&mut message.dkim_headers).into_iter().take(MAX_SIGNATURES) {
         let domain = signature.header.d.to_lowercase();
-        let covered = signature.header.h.iter().take(MAX_COVERED).map(|name| name.to_lowercase()).collect();
+        let seen = seen_by(&signature.header);
         let result = one_signature(&mut message, signature, dns, deadline);
-        signatures.push(Signature { domain, result, covered });
+        signatures.push(Signature { domain, result, covered: seen.names.clone(), seen });
     }
     signatures
+}
+
+/// What a signature says that it covers, and when it was made.
+fn seen_by(signature: &DkimSignature) -> SeenFields {
+    let names = signature.h.iter().take(MAX_COVERED).map(|name| name.to_lowercase()).collect();
+    SeenFields { names, at_s: Some(signature.t).filter(|at_s| *at_s > 0) }
+}
+
+/// What each signature of a message says of itself. None is verified.
+pub(crate) fn said_by_signatures(raw: &[u8]) -> Vec<SeenFields> {
+    let message = parsed(head(raw));
+    let signatures = message.iter().flat_map(|message| message.dkim_headers.iter());
+    signatures.take(MAX_SIGNATURES).map(|signature| seen_by(&signature.header)).collect()
+}
+
+/// Whether a domain that is asked for has signed this header with CRLF, its From and its Message-ID
+/// among it, whatever became of the body: a report often returns none of it. Each of the two fields
+/// is there once: a signature covers the last, and readers take the first.
+pub(crate) fn is_signed_header(
+    wire: &[u8],
+    is_signer: impl Fn(&str) -> bool,
+    dns: &Dns,
+    deadline: Deadline,
+) -> bool {
+    const COVERED: [&str; 2] = ["From", "Message-ID"];
+    let Some(mut message) = parsed(head(wire)) else { return false };
+    let is_once =
+        |field: &&str| message.headers.iter().filter(|(name, _)| is_field(name, field)).count() == 1;
+    if !COVERED.iter().all(is_once) {
+        return false;
+    }
+    message.errors.clear();
+    for signature in std::mem::take(&mut message.dkim_headers).into_iter().take(MAX_SIGNATURES) {
+        let covers = |field: &str| signature.header.h.iter().any(|name| name.eq_ignore_ascii_case(field));
+        if !COVERED.iter().all(|field| covers(field)) || !is_signer(&signature.header.d.to_lowercase()) {
+            continue;
+        }
+        for (.., hash) in &mut message.body_hashes {
+            hash.clone_from(&signature.header.bh);
+        }
+        if one_signature(&mut message, signature, dns, deadline) == AuthResult::Pass {
+            return true;
+        }
+    }
+    false
 }
 
 /// Each signature is verified alone, so that one whose DNS is silent does not affect the others.
@@ -113,7 +157,8 @@ fn one_signature<'x>(
 ) -> AuthResult {
     let named = signature.header.h.len();
     let comparisons = named.saturating_mul(named.max(message.headers.len()));
-    if comparisons > MAX_COMPARISONS || name::absolute(&signature.header.domain_key()).is_none() {
+    let has_name = name::absolute(&signature.header.domain_key()).is_some();
+    if comparisons > MAX_COMPARISONS || !has_name || dkim_rules::is_void(&signature.header) {
         return AuthResult::PermError;
     }
     // carom sends no failure reports (RFC 6651): do not look up where the signer wants them.
@@ -125,7 +170,10 @@ fn one_signature<'x>(
     let answers = dns.answers();
     let outputs = dns.wait(deadline, authenticator.verify_dkim(answers.ask(&*message)));
     match outputs.as_deref() {
-        Some([output, ..]) => dkim_result(output.result()),
+        Some([output, ..]) => match (dkim_result(output.result()), output.signature()) {
+            (AuthResult::Pass, Some(signature)) => dkim_rules::pass_of(signature, dns, deadline),
+            (result, _) => result,
+        },
         Some([]) => AuthResult::None,
         None => AuthResult::TempError,
     }
@@ -133,8 +181,14 @@ fn one_signature<'x>(
 
 /// The Authentication-Results in a chain of seals (RFC 8617) of trusted `sealers`; `None` if the
 /// chain is broken, or its last seal is not theirs. Of the trusted seals at the end of the chain
-/// the first counts: that forwarder saw the message before the others changed it.
-pub(crate) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline) -> Option<String> {
+/// the first counts: that forwarder saw the message before the others changed it. With them, what
+/// the last of them has signed of the message.
+pub(crate) fn arc(
+    wire: &[u8],
+    sealers: &[String],
+    dns: &Dns,
+    deadline: Deadline,
+) -> Option<(String, SeenFields)> {
     let message = parsed(wire)?;
     let (seals, last) = (&message.as_headers, message.ams_headers.last()?);
     let is_trusted = |domain: &str| sealers.iter().any(|sealer| sealer.eq_ignore_ascii_case(domain));
@@ -155,7 +209,9 @@ pub(crate) fn arc(wire: &[u8], sealers: &[String], dns: &Dns, deadline: Deadline
         return None;
     }
     let results = message.aar_headers.get(seals.len() - trusted)?;
-    Some(String::from_utf8_lossy(results.value).into_owned())
+    let names = last.header.h.iter().take(MAX_COVERED).map(|name| name.to_lowercase()).collect();
+    let seen = SeenFields { names, at_s: Some(last.header.t).filter(|at_s| *at_s > 0) };
+    Some((String::from_utf8_lossy(results.value).into_owned(), seen))
 }
 
 fn dkim_result(result: &DkimResult) -> AuthResult {
@@ -189,7 +245,7 @@ pub(crate) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline:
     let answers = dns.answers();
     let output = dns.wait(deadline, authenticator.check_host(answers.ask(parameters)));
     match output.map(|output| output.result()) {
-        Some(SpfResult::Pass) => AuthResult::Pass,
+        Some(SpfResult::Pass) => spf_rules::pass_of(&answers.asked, dns, deadline),
         Some(SpfResult::Fail) => AuthResult::Fail,
         Some(SpfResult::SoftFail) => AuthResult::SoftFail,
         Some(SpfResult::Neutral) => AuthResult::Neutral,
@@ -204,9 +260,11 @@ pub(crate) fn mail_from_domain<'a>(sender: &'a str, helo: &'a str) -> &'a str {
     sender.rsplit_once('@').map_or(helo, |(_, domain)| domain)
 }
 
-/// Whether a verified domain is aligned with the From domain (RFC 7489 section 3.1, RFC 9989).
+/// Whether a verified domain is aligned with the From domain (RFC 7489 section 3.1, RFC 9989). A
+/// From that is read here otherwise than as `author`, or that is not one mailbox, is an error: what
+/// passes for one address must not count for another.
 pub(crate) fn dmarc(
-    raw: &[u8],
+    (raw, author): (&[u8], Option<&str>),
     signatures: &[Signature],
     (spf_domain, spf): (&str, AuthResult),
     dns: &Dns,
@@ -215,6 +273,10 @@ pub(crate) fn dmarc(
     let Some(message) = parsed(head(raw)) else {
         return AuthResult::PermError;
     };
+    let is_author = |from: &String| author.is_some_and(|author| author.to_lowercase() == *from);
+    if !message.from.is_empty() && !matches!(&message.from[..], [only] if is_author(only)) {
+        return AuthResult::PermError;
+    }
     let mut domains = message.from.iter().map(|from| from.rsplit_once('@').map_or("", |(_, domain)| domain));
     if !domains.all(|domain| name::absolute(domain).is_some()) {
         return AuthResult::PermError;

@@ -4,6 +4,7 @@
 //! here, also with "no such record", so that no question leaves the process; without a zone nothing
 //! is.
 
+use super::asked_names::{AskedKind, AskedNames};
 use super::zone::Zone;
 use hickory_resolver::proto::op::ResponseCode;
 use mail_auth::common::parse::TxtRecordParser;
@@ -17,8 +18,13 @@ use std::hash::Hash;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Instant;
 
-/// The answers of a zone; `None` if questions go to servers.
-pub(crate) struct ZoneAnswers<'a>(pub(crate) Option<&'a Zone>);
+/// The answers of a zone, and what was asked for.
+#[derive(Default)]
+pub(crate) struct ZoneAnswers<'a> {
+    /// `None`: questions go to servers.
+    pub(crate) zone: Option<&'a Zone>,
+    pub(super) asked: AskedNames,
+}
 
 /// `mail_auth`'s parameters with these answers in place of all its caches.
 pub(crate) type Asking<'x, P> =
@@ -91,9 +97,12 @@ impl ResolverCache<Box<str>, Txt> for ZoneAnswers<'_> {
         Box<str>: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let found = self.0?.find(name);
+        let found = self.zone?.find(name);
         Some(match found {
-            Some((name, node)) if !node.txt.is_empty() => read_as_named(name, &node.txt),
+            Some((name, node)) if !node.txt.is_empty() => {
+                self.asked.note_text(name);
+                read_as_named(name, &node.txt)
+            }
             _ => not_found(),
         })
     }
@@ -106,20 +115,26 @@ impl ResolverCache<Box<str>, Txt> for ZoneAnswers<'_> {
         None
     }
 
-    fn insert(&self, _: Box<str>, _: Txt, _: Instant) {}
+    fn insert(&self, name: Box<str>, _: Txt, _: Instant) {
+        self.asked.note_text(&name);
+    }
 }
 
-/// The record sets of a name differ only in the part of the node that they come from.
+/// The record sets of a name differ only in the part of the node that they come from, and in the
+/// host that a record names.
 macro_rules! record_sets {
-    ($key:ty, $record:ty, |$zone:ident, $name:ident| $records:expr) => {
+    ($kind:ident, $key:ty, $record:ty, |$zone:ident, $name:ident| $records:expr, $hosts:expr) => {
         impl ResolverCache<$key, RecordSet<$record>> for ZoneAnswers<'_> {
             fn get<Q>(&self, $name: &Q) -> Option<RecordSet<$record>>
             where
                 $key: Borrow<Q>,
                 Q: Hash + Eq + ?Sized,
             {
-                let $zone = self.0?;
-                Some(record_set($records))
+                let found = self.zone.map(|$zone| record_set($records));
+                let has_none = found.as_ref().is_none_or(|set| set.rrset.is_empty());
+                self.asked.note(AskedKind::$kind, $name, has_none);
+                found.iter().flat_map(|set| set.rrset.iter()).for_each(|one| $hosts(&self.asked, one));
+                found
             }
 
             fn remove<Q>(&self, _: &Q) -> Option<RecordSet<$record>>
@@ -130,21 +145,50 @@ macro_rules! record_sets {
                 None
             }
 
-            fn insert(&self, _: $key, _: RecordSet<$record>, _: Instant) {}
+            fn insert(&self, name: $key, set: RecordSet<$record>, _: Instant) {
+                if !set.rrset.is_empty() {
+                    self.asked.note_answer(AskedKind::$kind, &name);
+                }
+                set.rrset.iter().for_each(|one| $hosts(&self.asked, one));
+            }
         }
     };
 }
 
-record_sets!(Box<str>, Ipv4Addr, |zone, name| zone
-    .find(name)
-    .into_iter()
-    .flat_map(|(_, node)| node.v4.clone()));
-record_sets!(Box<str>, Ipv6Addr, |zone, name| zone
-    .find(name)
-    .into_iter()
-    .flat_map(|(_, node)| node.v6.clone()));
-record_sets!(Box<str>, MX, |zone, name| {
-    let records = zone.find(name).into_iter().flat_map(|(_, node)| node.mx.clone());
-    records.map(|(preference, host)| MX { preference, exchanges: [host].into() })
-});
-record_sets!(IpAddr, Box<str>, |zone, address| zone.pointers(address).iter().cloned());
+fn no_hosts<T>(_: &AskedNames, _: &T) {}
+
+fn exchangers(asked: &AskedNames, record: &MX) {
+    record.exchanges.iter().for_each(|host| asked.note_host(host));
+}
+
+record_sets!(
+    V4,
+    Box<str>,
+    Ipv4Addr,
+    |zone, name| zone.find(name).into_iter().flat_map(|(_, node)| node.v4.clone()),
+    no_hosts
+);
+record_sets!(
+    V6,
+    Box<str>,
+    Ipv6Addr,
+    |zone, name| zone.find(name).into_iter().flat_map(|(_, node)| node.v6.clone()),
+    no_hosts
+);
+record_sets!(
+    Exchanger,
+    Box<str>,
+    MX,
+    |zone, name| {
+        let records = zone.find(name).into_iter().flat_map(|(_, node)| node.mx.clone());
+        records.map(|(preference, host)| MX { preference, exchanges: [host].into() })
+    },
+    exchangers
+);
+record_sets!(
+    Pointer,
+    IpAddr,
+    Box<str>,
+    |zone, address| zone.pointers(address).iter().cloned(),
+    AskedNames::note_host
+);

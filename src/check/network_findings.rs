@@ -15,7 +15,7 @@ use crate::auth::{Dns, DnsFailure};
 use crate::config::{Config, MailServer};
 use crate::deadline::Deadline;
 use crate::finding::Finding;
-use crate::store::Store;
+use crate::store::{PendingStep, Store};
 use crate::wiring;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -102,6 +102,7 @@ fn misspelled(config: &Config, dns: &Dns) -> Vec<Finding> {
 fn key_of<'a>(config: &Config, policy: &'a str, domain: &str) -> Vec<&'a str> {
     match config.return_paths.domain() {
         Some(verp) if verp.eq_ignore_ascii_case(domain) => vec!["verp", "domain"],
+        Some(_) if config.return_paths.is_domain(domain) => vec!["verp", "earlier"],
         _ => vec!["policy", policy, "settings", "domains"],
     }
 }
@@ -193,10 +194,13 @@ fn exchangers(
 
 /// The domains of senders to whom mail waits in the outbox.
 fn waiting_domains(config: &Config) -> Vec<String> {
-    let pending = Store::glance(&config.store_path()).and_then(|store| store.pending_steps());
-    let mailed = pending.into_iter().flatten().filter(|step| MAILED.contains(&step.action.as_str()));
-    let domains: BTreeSet<String> = mailed
-        .filter_map(|step| Some(step.envelope.sender.rsplit_once('@')?.1.to_ascii_lowercase()))
-        .collect();
+    let mut domains: BTreeSet<String> = BTreeSet::new();
+    let mut add = |step: PendingStep| {
+        let domain = step.envelope.sender.rsplit_once('@').map(|(_, domain)| domain.to_ascii_lowercase());
+        domains.extend(domain.filter(|_| MAILED.contains(&step.action.as_str())));
+        Ok(true)
+    };
+    // A store that cannot be read is a finding of its own.
+    let _ = Store::glance(&config.store_path()).and_then(|store| store.visit_steps(&mut add));
     domains.into_iter().collect()
 }

@@ -1,8 +1,8 @@
 //! The people that carom writes to: whether the domains of `[[alert]] mail` and `[unproven] to` can
 //! receive mail, and whether the servers that are named instead have an address.
 //!
-//! Not here: addresses in carom's own domains (`loop_findings`).
-//! Invariant: an address that is not used is not looked up, and no answer is not "no such domain".
+//! Not here: addresses in carom's own domains (`loop_findings`). Invariant: an address that is not
+//! used is not looked up, and no answer is not "no such domain".
 
 use crate::auth::{Dns, DnsFailure};
 use crate::config::Config;

@@ -3,10 +3,11 @@
 //! Not here: the rules of their tables (`config`), and who else could write them (`permissions`).
 //! Invariant: nothing is made and nothing is run.
 
-use super::place_findings::user;
+use super::place_findings::{OWN, elsewhere, user};
 use super::place_kind::{PlaceKind, misplaced};
 use crate::config::{Config, CycleTable, ExportTable};
-use crate::files::{command, probe};
+use crate::files::command::shell_word;
+use crate::files::{command, own_place, probe};
 use crate::finding::Finding;
 use crate::suppress::SOURCES;
 use crate::wiring::similar;
@@ -107,24 +108,28 @@ pub(super) fn grows(subject: &str, path: &Path, key: &str) -> Option<Finding> {
 
 /// Whether a directory that carom does not create takes a file.
 fn takes_files(subject: &str, directory: &Path, key: &str) -> Finding {
-    let (shown, user) = (directory.display(), user());
+    let (shown, user, typed) = (directory.display(), user(), shell_word(directory));
     let (found, fix) = match probe::takes_a_file(directory) {
         Ok(()) => return Finding::good(subject, format_args!("{shown} can be written")),
         Err(error) if !directory.exists() && error.kind() == ErrorKind::NotFound => (
             format!("{shown}: there is no such directory"),
-            format!("make it: install -d -o {user} {shown}; or set {key} to a file in another one"),
+            format!("make it: install -d -o {user} {typed}; or set {key} to a file in another one"),
         ),
         Err(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
             (format!("{shown}: {error}"), format!("mount it to be written, or set {key} to another place"))
         }
         Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => (
             format!("{shown}: {error}"),
-            format!("free space there: df {shown}; or set {key} to another place"),
+            format!("free space there: df {typed}; or set {key} to another place"),
+        ),
+        Err(error) if !own_place::is_own(directory) => (
+            format!("{shown}: {user} cannot write there: {error}"),
+            elsewhere(key, &format!("one in {OWN}/export (make that: install -d -o {user} {OWN}/export)")),
         ),
         Err(error) => (
             format!("{shown}: {user} cannot write there: {error}"),
             format!(
-                "let {user} write there: chgrp $(id -g {user}) {shown} && chmod g+rwx {shown}; or set {key} to another place"
+                "let {user} write there: chgrp $(id -g {user}) {typed} && chmod g+rwx {typed}; or set {key} to another place"
             ),
         ),
     };

@@ -6,7 +6,8 @@
 
 use crate::config::{Config, CycleTable};
 use crate::error::Error;
-use crate::files::{command, others, private, regular};
+use crate::files::command::shell_word;
+use crate::files::{command, others, own_place, private, probe, regular};
 use crate::finding::Finding;
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -32,17 +33,17 @@ pub(super) fn permissions(config: &Config) -> Vec<Finding> {
 }
 
 fn of_config(config: &Config, file: &Path) -> Vec<Finding> {
-    let shown = file.display();
+    let (shown, typed) = (file.display(), shell_word(file));
     // The user's own group has the user's name or not: chgrp takes a number too.
     let group = rustix::process::getegid().as_raw();
     let mut findings = Vec::new();
     if let Err(error) = regular::open(file) {
         let found = format!("{shown}: the mail user cannot read the config: {error}");
-        findings.push(Finding::wrong(
-            SUBJECT,
-            found,
-            format_args!("chgrp {group} {shown} && chmod 640 {shown}"),
-        ));
+        let fix = match probe::barred_by(file) {
+            Some(bar) => format!("chmod a+x {}", shell_word(bar)),
+            None => format!("chgrp {group} {typed} && chmod 640 {typed}"),
+        };
+        findings.push(Finding::wrong(SUBJECT, found, fix));
     }
     if let Err(error) = others::refuse(file) {
         let what = format!("{}, and so name commands, servers and policies", error.text());
@@ -54,7 +55,7 @@ fn of_config(config: &Config, file: &Path) -> Vec<Finding> {
         || config.alerting.get().is_ok_and(|alerting| alerting.has_secrets());
     if has_secrets && fs::metadata(file).is_ok_and(|found| found.mode() & 0o004 != 0) {
         let found = format!("{shown}: everyone can read the keys and secrets in it");
-        let fix = format!("chgrp {group} {shown} && chmod 640 {shown}, and then make new keys and secrets");
+        let fix = format!("chgrp {group} {typed} && chmod 640 {typed}, and then make new keys and secrets");
         findings.push(Finding::wrong(SUBJECT, found, fix));
     }
     findings
@@ -74,10 +75,13 @@ fn programs(cycle: &CycleTable) -> Vec<Finding> {
 /// Where addresses and whole messages are.
 fn private_places(config: &Config) -> Vec<PathBuf> {
     let logs = fs::read_dir(config.log_dir()).into_iter().flatten().flatten().map(|entry| entry.path());
+    let own_logs = own_place::is_own(&config.log_dir());
     // A directory in place of the store is found as that.
     let store = Some(config.store_path()).filter(|store| !store.is_dir());
-    let places = [config.index_path(), config.done_dir(), config.kept_dir(), config.unproven_dir()];
-    store.into_iter().chain(places).chain(logs.filter(|log| !log.is_symlink())).collect()
+    let directories = [config.done_dir(), config.kept_dir(), config.unproven_dir()];
+    let directories = directories.into_iter().filter(|directory| own_place::is_own(directory));
+    let logs = logs.filter(|log| own_logs && !log.is_symlink());
+    store.into_iter().chain([config.index_path()]).chain(directories).chain(logs).collect()
 }
 
 fn readable_by_all(place: &Path, held: &str) -> Option<Finding> {
@@ -89,7 +93,12 @@ fn readable_by_all(place: &Path, held: &str) -> Option<Finding> {
     if !all(&found, reads) || !place.ancestors().skip(1).filter(|above| above.is_absolute()).all(reached) {
         return None;
     }
-    let (shown, mode) = (place.display(), if found.is_dir() { private::DIRECTORY } else { private::FILE });
+    let (shown, typed) = (place.display(), shell_word(place));
+    let mode = if found.is_dir() { private::DIRECTORY } else { private::FILE };
     let what = format!("{shown}: everyone can read the {held} in it");
-    Some(Finding::wrong(SUBJECT, what, format_args!("chmod {mode:o} {shown}")))
+    // Without others, this user may be left with nothing.
+    let own = rustix::process::geteuid().as_raw();
+    let group = rustix::process::getegid().as_raw();
+    let kept = if found.uid() == own { String::new() } else { format!("chgrp {group} {typed} && ") };
+    Some(Finding::wrong(SUBJECT, what, format_args!("{kept}chmod {mode:o} {typed}")))
 }

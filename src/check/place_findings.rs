@@ -7,13 +7,17 @@
 
 use super::place_kind::{PlaceKind, misplaced};
 use crate::config::{Config, SinkPlace};
+use crate::files::command::shell_word;
 use crate::files::user_database::SYSTEM;
-use crate::files::{owner, private, probe};
+use crate::files::{own_place, private, probe};
 use crate::finding::Finding;
 use std::collections::BTreeSet;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// The directory that the packages give to carom.
+pub(super) const OWN: &str = "/var/lib/carom";
 
 /// Directories that carom makes in the state directory.
 const OWN_DIRECTORIES: [&str; 8] =
@@ -120,9 +124,12 @@ impl OwnPlace {
         if is_of_mail_user(config) {
             return Finding::wrong(self.subject, found, run_as_mail_user(config));
         }
+        if !own_place::is_own(&self.path) {
+            return Finding::wrong(self.subject, found, elsewhere(&written(self.key), &self.example()));
+        }
         // Logs keep their group, which may read them.
         let group = if self.subject == "log" { "" } else { ":" };
-        let fix = format!("chown -R {}{group} {}", user(), self.path.display());
+        let fix = format!("chown -R {}{group} {}", user(), shell_word(&self.path));
         Finding::wrong(self.subject, found, format_args!("give all of it to the user that runs carom: {fix}"))
     }
 
@@ -150,9 +157,20 @@ impl OwnPlace {
     }
 
     fn make(&self) -> String {
-        let (shown, user) = (self.path.display(), user());
+        let (shown, user) = (shell_word(&self.path), user());
         let make = format!("install -d -m {:o} -o {user} -g $(id -g {user}) {shown}", private::DIRECTORY);
         format!("correct {}, or make it: {make}", written(self.key))
+    }
+
+    /// A place of carom's own for this key.
+    fn example(&self) -> String {
+        match self.key {
+            ["state"] => OWN.to_owned(),
+            [table, "path"] => format!("{OWN}/{table}.db"),
+            [_, "directory"] => format!("{OWN}/{}", self.subject),
+            [.., key] => format!("{OWN}/{key}"),
+            [] => OWN.to_owned(),
+        }
     }
 
     fn refused(&self, config: &Config, error: &io::Error) -> Finding {
@@ -160,20 +178,23 @@ impl OwnPlace {
         let found = format!("{}: {} cannot write there: {error}", path.display(), user());
         let fix = match (error.kind(), probe::barred_by(path)) {
             (io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded, _) => {
-                format!("free space there: df {}", path.display())
+                format!("free space there: df {}", shell_word(path))
             }
             (io::ErrorKind::ReadOnlyFilesystem, _) => {
                 format!("mount it to be written, or set {} to another directory", written(self.key))
             }
             _ if is_of_mail_user(config) => run_as_mail_user(config),
-            (_, Some(bar)) => format!("let {} reach it: chmod a+x {}", user(), bar.display()),
-            _ if owner::is_of_system(path) => {
-                format!("set {} to a directory of carom's own", written(self.key))
-            }
-            _ => format!("give it to the user that runs carom: chown -R {}: {}", user(), path.display()),
+            (_, Some(bar)) => format!("let {} reach it: chmod a+x {}", user(), shell_word(bar)),
+            _ if !own_place::is_own(path) => elsewhere(&written(self.key), &self.example()),
+            _ => format!("give it to the user that runs carom: chown -R {}: {}", user(), shell_word(path)),
         };
         Finding::wrong(self.subject, found, fix)
     }
+}
+
+/// The fix for a place among files that are not carom's.
+pub(super) fn elsewhere(key: &str, example: &str) -> String {
+    format!("set {key} to a place of carom's own, like {example}")
 }
 
 /// The user that this process works as.
@@ -208,7 +229,7 @@ pub(super) fn policies_place(config: &Config) -> Option<Finding> {
     let (path, key) = (config.policies.directory.as_ref()?, ["policies", "directory"]);
     let finding = misplaced("policy", path, PlaceKind::Directory, &written(&key)).or_else(|| {
         let found = format!("{}: there is no such directory: no installed policy is found", path.display());
-        let fix = format!("correct {}, or make it as root: install -d {}", written(&key), path.display());
+        let fix = format!("correct {}, or make it as root: install -d {}", written(&key), shell_word(path));
         (!path.exists()).then(|| Finding::note("policy", found, fix))
     });
     finding.map(|finding| finding.of_key(config, &key))

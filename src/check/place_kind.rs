@@ -4,6 +4,7 @@
 //! Not here: whether this user can read or write it (`place_findings`, `output_findings`).
 //! Invariant: nothing is opened, so that a pipe holds up nobody.
 
+use crate::files::regular::kind_name;
 use crate::finding::Finding;
 use rustix::fs::FileType;
 use rustix::io::Errno;
@@ -47,7 +48,7 @@ pub(super) fn misplaced(subject: &str, path: &Path, wanted: PlaceKind, key: &str
         }
         (_, kind) => {
             let article = if wanted == PlaceKind::File { "a regular" } else { "a" };
-            let found = format!("{shown}: it is not {article} {word}, but {}", name(kind));
+            let found = format!("{shown}: it is not {article} {word}, but {}", kind_name(kind));
             let fix = match kind {
                 FileType::CharacterDevice | FileType::BlockDevice => format!("set {key} to a {word}"),
                 _ => format!("move it away: mv {shown} {shown}.other; or set {key} to another {word}"),
@@ -63,15 +64,4 @@ fn is(error: &io::Error, code: Errno) -> bool {
 
 fn is_circle(path: &Path) -> bool {
     path.metadata().is_err_and(|error| is(&error, Errno::LOOP))
-}
-
-fn name(kind: FileType) -> &'static str {
-    match kind {
-        FileType::RegularFile => "a file",
-        FileType::Directory => "a directory",
-        FileType::Fifo => "a named pipe",
-        FileType::Socket => "a socket",
-        FileType::CharacterDevice | FileType::BlockDevice => "a device",
-        _ => "something else",
-    }
 }

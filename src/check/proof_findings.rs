@@ -50,16 +50,10 @@ fn servers(config: &Config) -> impl Iterator<Item = Finding> {
     })
 }
 
-/// Return paths whose bounces the sink would get.
+/// Return paths whose bounces the sink would get. As the default policy it takes no mail then.
 fn tests_real_mail(config: &Config) -> Option<Finding> {
-    let domain = config.return_paths.domain()?;
-    let domains = config.policy.get(SINK)?.settings.get("domains")?.as_array()?;
-    let is_it = |one: &toml::Value| one.as_str().is_some_and(|one| one.eq_ignore_ascii_case(domain));
-    domains.iter().any(is_it).then(|| {
-        let found = format!("the sink has the domain of return paths, {domain}: real bounces go to it");
-        let fix = "take it out of [policy.sink.settings] domains, or give [verp] another domain";
-        Finding::wrong(SUBJECT, found, fix).of_key(config, &["policy", SINK, "settings", "domains"])
-    })
+    let error = config.sink_of_return_paths().filter(|_| config.default_policy != SINK)?;
+    Some(Finding::error(SUBJECT, &error))
 }
 
 /// A domain of return paths that nothing signs.

@@ -5,6 +5,7 @@
 
 use super::place_findings::user;
 use crate::config::{self, Config};
+use crate::files::command::shell_word;
 use crate::files::probe;
 use crate::finding::Finding;
 use std::path::{Path, PathBuf};
@@ -28,14 +29,14 @@ fn of_files<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Vec<Finding> {
 
 fn of_file(file: &Path) -> Option<Finding> {
     let error = config::try_secret_file(file).err()?;
-    let (user, shown) = (user(), file.display());
+    let (user, typed) = (user(), shell_word(file));
     let found = format!("{}: {user} cannot have this key or secret", error.text());
     let fix = match probe::barred_by(file) {
-        Some(bar) => format!("let {user} reach it: setfacl -m u:{user}:x {}", bar.display()),
+        Some(bar) => format!("let {user} reach it: setfacl -m u:{user}:x {}", shell_word(bar)),
         None if file.exists() && probe::may_read(file).is_err() => {
             // The user's own group has the user's name or not: chgrp takes a number too.
             let group = rustix::process::getegid().as_raw();
-            format!("chgrp {group} {shown} && chmod 640 {shown}")
+            format!("chgrp {group} {typed} && chmod 640 {typed}")
         }
         None => "correct the path, or write the secret in the first line of the file".to_owned(),
     };

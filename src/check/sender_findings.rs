@@ -12,6 +12,7 @@ use crate::dimension::Dimension;
 use crate::dimension::domain::registered;
 use crate::finding::Finding;
 use crate::index::{HOURS_MS, Index, Stretch};
+use crate::mailbox_syntax::normal_domain;
 use crate::maillog::Whose;
 use crate::wiring::similar;
 use std::collections::BTreeSet;
@@ -73,7 +74,7 @@ fn sender_domains(config: &Config) -> Vec<(Vec<String>, String)> {
     }
     let of_access = config.access.get().into_iter().flat_map(|rules| rules.sender_domains());
     named.extend(of_access.map(|domain| (key(&["access", "senders"]), domain)));
-    named.into_iter().map(|(key, domain)| (key, domain.to_ascii_lowercase())).collect()
+    named.into_iter().map(|(key, domain)| (key, normal_domain(domain))).collect()
 }
 
 /// Logs in which nothing is ours, by what `[[logs]] own` says.

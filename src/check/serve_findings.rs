@@ -1,11 +1,12 @@
-//! `[serve]`: where it listens, who may ask, certificate and key, and the rules that were installed
-//! there.
+//! `[serve]`: where it listens, who may ask, certificate and key, and the file of the rules that
+//! were installed there.
 //!
 //! Not here: the rules of its keys (`config/serve_rules`). Invariant: with complete settings there
 //! is nothing to find.
 
 use super::place_findings::user;
 use crate::config::Config;
+use crate::files::command::shell_word;
 use crate::files::probe;
 use crate::finding::Finding;
 use crate::listen::{ListenAddress, TlsIdentity};
@@ -18,11 +19,13 @@ pub(super) fn serve_findings(config: &Config) -> Vec<Finding> {
     // A state directory that is none, or is out of reach, is found as that.
     let has_rules = config.state_dir().is_dir() && probe::barred_by(&path).is_none();
     if let Some(error) = config.installed_rules().err().filter(|_| has_rules) {
-        let fix = match probe::may_read(&path) {
-            Err(_) => format!("let the user of carom read it: chown {} {}", user(), path.display()),
-            Ok(()) => "correct the file, or remove it".to_owned(),
+        let error = match probe::may_read(&path) {
+            Err(_) => {
+                error.remedy(format!("let the user of carom read it: chown {} {}", user(), shell_word(&path)))
+            }
+            Ok(()) => error,
         };
-        findings.push(Finding::wrong(SUBJECT, error.text(), fix));
+        findings.push(Finding::error("rules", &error));
     }
     // A fault in the section is found where it is read.
     let Ok(rules) = config.serve.get() else { return findings };

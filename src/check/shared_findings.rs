@@ -34,21 +34,25 @@ pub(super) fn shared_findings(config: &Config) -> Vec<Finding> {
 
 fn exchanges(state: &ExchangeState) -> Finding {
     let mark = &state.mark;
-    let last = mark.exchanged_ms.map_or_else(|| "never".to_owned(), clock::rfc3339);
+    let last = mark.exchanged_ms.map(clock::rfc3339);
     match (mark.failing_ms, &mark.error) {
         (Some(since_ms), error) => {
             let why = error.as_deref().unwrap_or("for an unknown reason");
-            let found = format!(
-                "no exchange with other hosts since {}, the last one was at {last}: {why}",
-                clock::rfc3339(since_ms)
-            );
+            let last =
+                last.map_or_else(|| "there was none".to_owned(), |at| format!("the last one was at {at}"));
+            let found =
+                format!("no exchange with other hosts since {}, {last}: {why}", clock::rfc3339(since_ms));
             Finding::wrong(SUBJECT, found, mark.fix.as_deref().unwrap_or(STATUS))
         }
-        (None, _) if mark.exchanged_ms.is_none() => {
-            let found = "no exchange with other hosts yet";
-            Finding::note(SUBJECT, found, "let `carom cron` run each minute, or run it now")
-        }
-        (None, _) => Finding::good(SUBJECT, format_args!("the last exchange with other hosts was at {last}")),
+        (None, _) => match last {
+            Some(at) => {
+                Finding::good(SUBJECT, format_args!("the last exchange with other hosts was at {at}"))
+            }
+            None => {
+                let found = "no exchange with other hosts yet";
+                Finding::note(SUBJECT, found, "let `carom cron` run each minute, or run it now")
+            }
+        },
     }
 }
 

@@ -3,9 +3,10 @@
 //!
 //! Not here: the files (`intake::spool`). Invariant: nothing is claimed.
 
-use super::place_findings::user;
+use super::place_findings::{OWN, user};
 use crate::config::Config;
-use crate::files::probe;
+use crate::files::command::shell_word;
+use crate::files::{own_place, probe};
 use crate::finding::Finding;
 use crate::wiring::handed_domains;
 use std::collections::BTreeSet;
@@ -39,14 +40,20 @@ fn of_spool(config: &Config, spool: &Path) -> Vec<Finding> {
         let found = format!("{shown}: there is no such directory for `carom relay`");
         let user = user();
         let fix = format!(
-            "make it, and let the mail server write there: install -d -m 2770 -o {user} -g $(id -g {user}) {shown}"
+            "make it, and let the mail server write there: install -d -m 2770 -o {user} -g $(id -g {user}) {}",
+            shell_word(spool)
         );
         return vec![Finding::wrong("spool", found, fix)];
     }
     if let Err(error) = probe::takes_a_file(spool).and_then(|()| fs::read_dir(spool).map(drop)) {
         let (found, user) = (format!("{shown}: {} cannot claim files there: {error}", user()), user());
-        let fix =
-            format!("let {user} read and write it: chgrp $(id -g {user}) {shown} && chmod g+rwx {shown}");
+        let typed = shell_word(spool);
+        let fix = match own_place::is_shared(spool) {
+            true => format!("use a directory that nobody else uses for `carom relay`, like {OWN}/relay"),
+            false => {
+                format!("let {user} read and write it: chgrp $(id -g {user}) {typed} && chmod g+rwx {typed}")
+            }
+        };
         return vec![Finding::wrong("spool", found, fix)];
     }
     let mut findings = Vec::new();

@@ -4,20 +4,19 @@
 //! Not here: their directories (`place_findings`). Invariant: nothing is created or changed; a file
 //! that is not there yet is not a fault.
 
-use super::place_findings::{is_of_mail_user, run_as_mail_user, user};
+use super::place_findings::{OWN, elsewhere, is_of_mail_user, run_as_mail_user, user};
 use super::place_kind::{PlaceKind, misplaced};
 use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::config::Config;
 use crate::error::Result;
-use crate::files::probe;
+use crate::files::command::shell_word;
+use crate::files::{own_place, probe};
 use crate::finding::Finding;
-use crate::store::{PendingStep, Store};
+use crate::store::{CONFIG_OF_TICK, OVERDUE_MS, PendingStep, Store};
 use crate::text::{bounded, one_line};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// Without a tick for so long (milliseconds), ticks have stopped.
-const OVERDUE_MS: i64 = 10 * 60_000;
 /// Clocks of one host differ by less than this (milliseconds).
 const SAME_TIME_MS: i64 = 60_000;
 /// Bytes of a note of a step that are shown.
@@ -61,7 +60,7 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
     let mut findings = vec![Finding::good("store", said)];
     let is_current = store.versions().is_ok_and(|(there, ours)| there == ours);
     if depth == StoreDepth::Whole && is_current {
-        findings.extend(tick(&store).unwrap_or_else(|error| Some(Finding::error("tick", &error))));
+        findings.extend(tick(config, &store).unwrap_or_else(|error| Some(Finding::error("tick", &error))));
         findings.extend(clock_set_back(&path));
         findings.extend(lost_alerts(&store).unwrap_or_else(|error| Some(Finding::error("alert", &error))));
         findings.extend(outbox(&store).unwrap_or_else(|error| vec![Finding::error("outbox", &error)]));
@@ -84,7 +83,10 @@ fn usable(config: &Config, path: &Path, depth: StoreDepth) -> Result<Store, Box<
         }
         Ok(found) if !found.is_file() => {
             let found = format!("{shown}: it is not a regular file");
-            return wrong(found, format!("remove it, or set [store] path to another file: rm {shown}"));
+            return wrong(
+                found,
+                format!("remove it, or set [store] path to another file: rm {}", shell_word(path)),
+            );
         }
         _ => {}
     }
@@ -96,8 +98,11 @@ fn usable(config: &Config, path: &Path, depth: StoreDepth) -> Result<Store, Box<
             let (found, user) = (format!("{}: {} cannot write it: {error}", file.display(), user()), user());
             let fix = match probe::barred_by(file) {
                 _ if is_of_mail_user(config) => run_as_mail_user(config),
-                Some(bar) => format!("let {user} reach it: chown -R {user}: {}", bar.display()),
-                None => format!("chown {user}: {0} && chmod u+rw {0}", file.display()),
+                Some(bar) if own_place::is_own(bar) => {
+                    format!("let {user} reach it: chown -R {user}: {}", shell_word(bar))
+                }
+                Some(_) => elsewhere("[store] path", &format!("{OWN}/carom.db")),
+                None => format!("chown {user}: {0} && chmod u+rw {0}", shell_word(file)),
             };
             return wrong(found, fix);
         }
@@ -129,7 +134,7 @@ pub(super) fn index_finding(config: &Config) -> Option<Finding> {
 }
 
 /// There is a tick each minute, and no part of it fails.
-fn tick(store: &Store) -> Result<Option<Finding>> {
+fn tick(config: &Config, store: &Store) -> Result<Option<Finding>> {
     let Some(beat) = store.heartbeat()? else { return never(store) };
     let (last, took) = (clock::rfc3339(beat.at_ms), beat.duration_ms);
     let age_ms = clock::now_ms() - beat.at_ms;
@@ -144,6 +149,16 @@ fn tick(store: &Store) -> Result<Option<Finding>> {
     if !beat.failed.is_empty() {
         let found = format!("the last one, at {last}, failed in part: {}", beat.failed.join(", "));
         let fix = "run `carom cron` as the mail user, and follow what it says";
+        return Ok(Some(Finding::wrong("tick", found, fix)));
+    }
+    let other = store.marked(CONFIG_OF_TICK)?.filter(|config| !config.is_empty());
+    let own = config.file.whole_path().map(|path| path.display().to_string());
+    if let (Some(other), Some(own)) = (other.filter(|other| Some(other) != own.as_ref()), &own) {
+        let found = format!("the last one, at {last}, had the config {other}, and this is {own}");
+        let fix = format!(
+            "let carom.service or cron name this config: carom --config {own} cron; or check the other: carom \
+             --config {other} check"
+        );
         return Ok(Some(Finding::wrong("tick", found, fix)));
     }
     Ok(Some(Finding::good("tick", format_args!("the last one was at {last} and took {took} ms"))))
@@ -189,21 +204,25 @@ fn lost_alerts(store: &Store) -> Result<Option<Finding>> {
 
 /// Steps that wait for an operator, and steps that fail for long.
 fn outbox(store: &Store) -> Result<Vec<Finding>> {
-    let pending = store.pending_steps()?;
-    let parked: Vec<&PendingStep> = pending.iter().filter(|step| step.state == "parked").collect();
-    let is_failing = |step: &&PendingStep| step.state != "parked" && step.attempts > 0;
-    let failing: Vec<&PendingStep> = pending.iter().filter(is_failing).collect();
+    let (mut parked, mut failing) = (StuckSteps::default(), StuckSteps::default());
+    store.visit_steps(&mut |step| {
+        match (step.state.as_str(), step.attempts) {
+            ("parked", _) => parked.add(step),
+            (_, 0) => {}
+            _ => failing.add(step),
+        }
+        Ok(true)
+    })?;
     let mut findings = Vec::new();
-    if let Some(first) = parked.iter().min_by_key(|step| step.since_ms) {
-        let found = format!("{} parked; the first, {}", counted(parked.len()), described(first));
+    if let Some(first) = &parked.first {
+        let found = format!("{} parked; the first, {}", counted(parked.many), described(first));
         let fix =
             "correct the cause, then retry them: carom outbox retry --all; or drop one: carom outbox drop ID";
         findings.push(Finding::wrong("outbox", found, fix));
     }
-    if let Some(first) = failing.iter().min_by_key(|step| step.since_ms) {
-        let found =
-            format!("{} failing and retried; the first, {}", counted(failing.len()), described(first));
-        let fix = match failing.iter().any(|step| step.action != "notify") {
+    if let Some(first) = &failing.first {
+        let found = format!("{} failing and retried; the first, {}", counted(failing.many), described(first));
+        let fix = match failing.has_others {
             true => "see whether mail leaves this host: carom check --connect; and the rest: carom outbox",
             false => {
                 "let the application take it, or correct its [[notify]]; then the next tick sends all after: carom \
@@ -215,6 +234,26 @@ fn outbox(store: &Store) -> Result<Vec<Finding>> {
         findings.push(Finding { note: !is_old, ..finding });
     }
     Ok(findings)
+}
+
+/// Steps that need an operator.
+#[derive(Default)]
+struct StuckSteps {
+    many: usize,
+    /// The one that was promised first.
+    first: Option<PendingStep>,
+    /// Some are no notifications.
+    has_others: bool,
+}
+
+impl StuckSteps {
+    fn add(&mut self, step: PendingStep) {
+        self.many += 1;
+        self.has_others |= step.action != "notify";
+        if self.first.as_ref().is_none_or(|first| step.since_ms < first.since_ms) {
+            self.first = Some(step);
+        }
+    }
 }
 
 fn counted(steps: usize) -> String {

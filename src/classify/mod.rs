@@ -15,6 +15,7 @@ use crate::policy::{Failure, Policy};
 use crate::report::{self, DeliveryAction, Feedback, Original, Report, ReportKind, Unsubscribing};
 use crate::return_path;
 use input::Item;
+use rayon::ThreadPoolBuilder;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::rc::Rc;
@@ -53,10 +54,11 @@ pub(crate) fn classify(
 ) -> Result<Vec<Classified>, Failure> {
     let defects = |item: &Item| with_defects.then(|| Message::read(&item.raw).defect_texts());
     let read = |item: &Item| (report::read_file(&item.raw), defects(item).unwrap_or_default());
-    // One message alone needs no other thread.
-    let (reports, defects): (Vec<Report>, Vec<Vec<String>>) = match items {
-        [] | [_] => items.iter().map(read).unzip(),
-        _ => items.par_iter().map(read).unzip(),
+    // One message alone needs no other thread, and where none can be started, the others neither.
+    let threads = if items.len() > 1 { ThreadPoolBuilder::new().build().ok() } else { None };
+    let (reports, defects): (Vec<Report>, Vec<Vec<String>>) = match threads {
+        None => items.iter().map(read).unzip(),
+        Some(threads) => threads.install(|| items.par_iter().map(read).unzip()),
     };
     let failures: Vec<DeliveryFailure> = reports.iter().flat_map(failures).collect();
     let mut classes = policy.classify(facts, &failures)?.into_iter();
@@ -93,11 +95,11 @@ fn recipients(
 fn failures(report: &Report) -> impl Iterator<Item = DeliveryFailure> {
     let kind = report.kind;
     let found = report.recipients.iter().filter(move |found| by_kind(kind, found.action).is_none());
-    found.map(|found| failure(found, [&report.original.return_path, &report.original.from]))
+    found.map(|found| failure(found, &report.senders()))
 }
 
 /// `senders` are the addresses of whoever sent the message that failed.
-fn failure(found: &report::Recipient, senders: [&Option<String>; 2]) -> DeliveryFailure {
+fn failure(found: &report::Recipient, senders: &[&String]) -> DeliveryFailure {
     let failure = DeliveryFailure {
         text: found.diagnostic.clone(),
         status: found.status.map(|status| status.to_string()).unwrap_or_default(),
@@ -107,7 +109,7 @@ fn failure(found: &report::Recipient, senders: [&Option<String>; 2]) -> Delivery
         ..DeliveryFailure::default()
     };
     let is_mentioned = |sender: &&String| mentioned(&failure.text, Some(sender), None).0.is_some();
-    let sender = senders.into_iter().flatten().find(is_mentioned).cloned();
+    let sender = senders.iter().find(|sender| is_mentioned(sender)).copied().cloned();
     failure.between(sender.as_deref(), Some(&found.address))
 }
 
@@ -116,6 +118,7 @@ fn by_kind(kind: ReportKind, action: DeliveryAction) -> Option<Class> {
     match (kind, action) {
         (ReportKind::AutoReply, _) => None,
         (ReportKind::FeedbackReport, _) => Some(fixed("feedback", "", Severity::None)),
+        (ReportKind::Challenge, _) => Some(fixed("held", "", Severity::None)),
         (ReportKind::Unsubscribe, _) => Some(fixed("unsubscribe", "", Severity::None)),
         (_, DeliveryAction::Delivered | DeliveryAction::Relayed | DeliveryAction::Expanded) => {
             Some(fixed("delivered", "", Severity::None))

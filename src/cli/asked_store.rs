@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::events;
-use crate::message_log::MessageLog;
+use crate::message_log::{self, MessageLog};
 use crate::store::{Store, read_only};
 use std::time::Duration;
 
@@ -37,6 +37,13 @@ pub(super) fn folded_store(config: &Config) -> Result<Store> {
         note(format_args!("the newest messages are not counted: {error}"));
     }
     Ok(store)
+}
+
+/// Says so if lines of the message log cannot be shown, because this user cannot read it.
+pub(super) fn note_unreadable_log(config: &Config) {
+    if let Some(error) = message_log::why_unreadable(config) {
+        note(format_args!("only lines in unwritten/ of the state directory are shown: {error}"));
+    }
 }
 
 /// The store, to remove something from it. In a state directory that was mistyped, or that nobody

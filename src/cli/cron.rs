@@ -3,9 +3,9 @@
 //! Not here: what a tick does (`cron`).
 
 use super::terminal::{self, Terminal, note};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PATH};
 use crate::cron::{self, Ticked};
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::text::one_line;
 use clap::Args;
 use std::sync::Arc;
@@ -22,6 +22,9 @@ pub(crate) struct CronArgs {
 }
 
 pub(crate) fn run(arguments: &CronArgs, mut config: Arc<Config>, terminal: Terminal) -> Result<Exit> {
+    if config.file.path().is_none() {
+        return Err(no_config());
+    }
     config.require_secrets()?;
     if arguments.no_index {
         Arc::make_mut(&mut config).index.deliveries = false;
@@ -35,6 +38,13 @@ pub(crate) fn run(arguments: &CronArgs, mut config: Arc<Config>, terminal: Termi
         terminal.remark(&summary(&done));
     }
     Ok(if done.problems.is_empty() { Exit::Ok } else { Exit::Failure })
+}
+
+/// By the defaults, a tick would remove what the config keeps, and find no application to notify.
+fn no_config() -> Error {
+    let what = format!("there is no config ({DEFAULT_PATH} does not exist), so the tick does nothing");
+    let fix = "write one; or let carom.service and /etc/cron.d/carom name it: carom --config FILE cron";
+    Error::new(what).remedy(fix)
 }
 
 fn warn(done: &Ticked, stopped: bool) {

@@ -33,11 +33,12 @@ pub(crate) struct DeliveriesArgs {
     /// Only failures: bounced, expired, rejected
     #[arg(long)]
     failed: bool,
-    /// Only failures that no rule classifies, grouped by the shape of their text
+    /// Only failures that no rule classifies, grouped by the shape of their text; with --shape or
+    /// another option about names, one by one
     #[arg(long)]
     unclassified: bool,
     /// Only this status (repeat the option, or separate by commas): sent, bounced, deferred,
-    /// expired, deleted, discarded, held, rejected
+    /// expired, deleted, discarded, held, rejected, forwarded
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status)]
     status: Vec<LoggedStatus>,
     /// Only deliveries to this address, before or after aliases
@@ -87,8 +88,9 @@ pub(crate) struct DeliveriesArgs {
 
 fn status(word: &str) -> Result<LoggedStatus, String> {
     let word = word.to_lowercase();
-    serde_json::from_value(serde_json::Value::String(word))
-        .map_err(|_| "use sent, bounced, deferred, expired, deleted, discarded, held or rejected".to_owned())
+    serde_json::from_value(serde_json::Value::String(word)).map_err(|_| {
+        "use sent, bounced, deferred, expired, deleted, discarded, held, rejected or forwarded".to_owned()
+    })
 }
 
 fn about(word: &str) -> Result<About, String> {
@@ -116,10 +118,11 @@ pub(crate) fn run(arguments: &DeliveriesArgs, config: &Config, terminal: Termina
         ..Filter::default()
     };
     let Some(index) = open_index(config)? else { return Ok(Exit::Ok) };
-    if arguments.unclassified {
+    // Shapes are counted of all; what is looked for one by one is a list.
+    if arguments.unclassified && arguments.names.wanted(false).is_anything() {
         return unclassified(&index.unclassified(&filter)?, terminal);
     }
-    let wanted = arguments.names.wanted();
+    let wanted = arguments.names.wanted(arguments.unclassified);
     if terminal.json {
         let mut out = Output::open();
         index.matching(&filter, &wanted, |found| out.row(&found))?;

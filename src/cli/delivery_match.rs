@@ -7,7 +7,7 @@ use clap::Args;
 
 #[derive(Args, Debug)]
 pub(crate) struct MatchArgs {
-    /// Only deliveries of this envelope sender
+    /// Only deliveries of this envelope sender; '<>' for the null sender
     #[arg(long, value_name = "ADDRESS")]
     sender: Option<String>,
     /// Only deliveries with this reason: user-unknown, mailbox-full, …
@@ -26,7 +26,7 @@ pub(crate) struct MatchArgs {
     #[arg(long, value_name = "HOST")]
     relay: Option<String>,
     /// Only deliveries with a reply of this shape, as --unclassified shows it
-    #[arg(long, conflicts_with = "unclassified")]
+    #[arg(long)]
     shape: Option<String>,
 }
 
@@ -36,7 +36,8 @@ impl MatchArgs {
         self.reason.clone()
     }
 
-    pub(crate) fn wanted(&self) -> DeliveryMatch {
+    /// `unclassified`: only failures that no rule classifies.
+    pub(crate) fn wanted(&self, unclassified: bool) -> DeliveryMatch {
         DeliveryMatch {
             sender: self.sender.clone(),
             reason: self.reason.clone(),
@@ -45,7 +46,7 @@ impl MatchArgs {
             sender_domain: self.sender_domain.clone(),
             relay: self.relay.clone(),
             shape: self.shape.clone(),
-            unclassified: false,
+            unclassified,
         }
     }
 }

@@ -68,7 +68,7 @@ fn words(erased: &Erasure) -> String {
     if left.pending_messages > 0 {
         let _ = writeln!(
             text,
-            "left         {:>6} pending in the outbox: run `carom cron`, or `carom outbox drop` it, and erase again",
+            "left         {:>6} pending in the outbox: `carom outbox retry` or `drop` it, run `carom cron`, and erase again",
             left.pending_messages
         );
     }

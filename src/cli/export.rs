@@ -8,8 +8,8 @@ use super::report::PeriodArgs;
 use super::terminal::{Output, print};
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Context, Error, Exit, Result};
-use crate::files::publish::publish;
+use crate::error::{Error, Exit, Result};
+use crate::files::publish::{make_output_directory, publish};
 use crate::index::{Filter, Index};
 use crate::stats::render::sheet::Sheet;
 use crate::stats::render::{ReportForm, html, json};
@@ -99,7 +99,7 @@ pub(crate) fn run(what: &ExportCommand, config: &Config) -> Result<Exit> {
 }
 
 fn sheets(directory: &std::path::Path, figures: &Figures) -> Result<Exit> {
-    std::fs::create_dir_all(directory).context(directory.display())?;
+    make_output_directory(directory)?;
     for (form, path) in export::sheets(directory) {
         export::put(form, &path, figures)?;
     }

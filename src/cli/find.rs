@@ -3,7 +3,7 @@
 //!
 //! Not here: finding it (`find`).
 
-use super::asked_store::folded_store;
+use super::asked_store::{folded_store, note_unreadable_log};
 use super::deliveries::{self, Times};
 use super::outbox;
 use super::suppression_line::shown;
@@ -40,6 +40,7 @@ pub(crate) struct FindArgs {
 
 pub(crate) fn run(arguments: &FindArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
     let key = arguments.key.as_str();
+    note_unreadable_log(config);
     if let Some(number) = arguments.mail {
         return mail(key, number, config);
     }
@@ -47,7 +48,7 @@ pub(crate) fn run(arguments: &FindArgs, config: &Config, terminal: Terminal) -> 
         let whole = Known::whole(key, &folded_store(config)?, config)?;
         return print(serde_json::to_string(&whole).context("export")? + "\n");
     }
-    let known = Known::about(key, &folded_store(config)?, config)?;
+    let known = Known::about(key, &folded_store(config)?, config)?.or_named(config)?;
     terminal.show(&known, || words(&known))
 }
 
@@ -111,7 +112,9 @@ fn message(row: &TrailRow) -> String {
 fn mail(address: &str, number: usize, config: &Config) -> Result<Exit> {
     let kept = Known::about(address, &folded_store(config)?, config)?.kept;
     let Some(one) = number.checked_sub(1).and_then(|place| kept.get(place)) else {
-        return Err(Error::new(format_args!("{address}: there are {}", counted(kept.len() as u64, "kept report"))).remedy(
+        let there = if kept.len() == 1 { "is" } else { "are" };
+        let many = counted(kept.len() as u64, "kept report");
+        return Err(Error::new(format_args!("{address}: there {there} {many}")).remedy(
             "list them with `carom find KEY`; to keep reports that count, set keep = true in [policy.bounce.settings]",
         ));
     };

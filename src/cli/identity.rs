@@ -7,8 +7,9 @@
 use super::policy::PolicyCommand;
 use super::typed::Command;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::owner;
+use crate::files::user_database::SYSTEM;
 use std::path::{Path, PathBuf};
 
 /// What a command is going to write.
@@ -33,6 +34,16 @@ impl Writes {
             _ => Writes::State,
         }
     }
+}
+
+/// Error: what root can do says nothing about the user who works.
+pub(super) fn refuse_root(user: &str, config: &Config) -> Result<()> {
+    let is_root = |name: &str| SYSTEM.user(name).is_ok_and(|user| user.is_some_and(|user| user.uid == 0));
+    let mail_user = &config.policies.mail_user;
+    if !is_root(user) || is_root(mail_user) {
+        return Ok(());
+    }
+    Err(Error::new("carom does not work as root").remedy(format_args!("use --as {mail_user}")))
 }
 
 /// Root becomes the user who is to do the work. Returns whether this process may write what

@@ -47,6 +47,6 @@ pub(crate) fn run(command: &ImportCommand) -> Result<Exit> {
 }
 
 fn text(file: &Path) -> Result<String> {
-    let bytes = super::named_file::read_input(file)?;
+    let bytes = super::named_file::read_foreign_config(file)?;
     String::from_utf8(bytes).context(file.display()).map_err(|error| error.remedy("give a text in UTF-8"))
 }

@@ -2,6 +2,7 @@
 //!
 //! Not here: the log and its rows (`message_log`). Invariant: where no terminal is, nothing is cut.
 
+use super::asked_store::note_unreadable_log;
 use super::terminal::{self, Output, Terminal, fitted, note};
 use super::typed_key::key;
 use crate::clock::typed_time::time;
@@ -28,10 +29,11 @@ const LOOK: Duration = Duration::from_millis(200);
 /// Columns of a recipient at most.
 const RECIPIENT: usize = 40;
 /// The words for the state of a message or a step.
-const STATUSES: [&str; 9] = [
+const STATUSES: [&str; 10] = [
     "accepted",
     "refused",
     "deferred",
+    "failed",
     "kept",
     "forwarded",
     "policy-failed",
@@ -45,6 +47,7 @@ const STATUSES: [&str; 9] = [
     carom log --follow\n  \
     carom log --since 1h --status deferred,refused\n  \
     carom log --status parked,given-up --since 7d   steps that need an operator\n  \
+    carom log --since 2026-01-31T14:00 --until 2026-01-31T15:00\n  \
     carom log --recipient ann@example.com --json")]
 pub(crate) struct LogArgs {
     /// Show the newest N lines [default: 50, or with --since all]
@@ -56,12 +59,15 @@ pub(crate) struct LogArgs {
     /// Only lines at or after TIME: RFC 3339, a date, or an age like 90m, 12h, 7d
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,
+    /// Only lines before TIME, with what happened to their messages later
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "follow")]
+    until: Option<i64>,
     /// Only messages to this address, before or after aliases
     #[arg(long, value_name = "ADDRESS", value_parser = key)]
     recipient: Option<String>,
     /// Only messages of this status now (repeat the option, or separate by commas): accepted,
-    /// refused, deferred, kept, forwarded, policy-failed; or with a step that is pending, parked or
-    /// given-up
+    /// refused, deferred, failed (a file of a relay directory), kept, forwarded, policy-failed; or
+    /// with a step that is pending, parked or given-up
     #[arg(long, value_name = "STATUS", value_delimiter = ',', value_parser = status)]
     status: Vec<String>,
 }
@@ -79,10 +85,12 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
         tracing::debug!(%error, "the next tick takes new records");
         Store::look(&config.store_path()).ok()
     });
-    let LogArgs { lines, follow, since, recipient, status } = arguments;
+    let LogArgs { lines, follow, since, until, recipient, status } = arguments;
     let lines = lines.or(if since.is_some() { None } else { Some(SHOWN) });
     let (recipient, statuses) = (recipient.clone(), status.clone());
-    let filter = TrailFilter { recipient, statuses, since_ms: *since, lines, ..TrailFilter::default() };
+    let (since_ms, until_ms) = (*since, *until);
+    let filter = TrailFilter { recipient, statuses, since_ms, until_ms, lines, ..TrailFilter::default() };
+    note_unreadable_log(config);
     let mut following = Following::begin(config)?;
     let rows = trail(config, store.as_ref(), &filter)?;
     let mut out = Output::open();

@@ -1,8 +1,8 @@
 //! The front door: what was typed, and which part of carom answers it.
 //!
 //! Each command has a file of its name, which asks for what was typed and shows the answer; what is
-//! computed is in the modules above. Invariant: under a mail server (`pipe`) every error
-//! here, bad arguments included, ends as "try again later".
+//! computed is in the modules above. Invariant: under a mail server (`pipe`) every error here, bad
+//! arguments included, ends as "try again later".
 
 mod asked_store;
 mod exit_code;
@@ -59,7 +59,7 @@ use crate::files::owner;
 use crate::store::encryption;
 use clap::error::ErrorKind;
 use identity::Writes;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use postfix::PostfixCommand;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -70,7 +70,7 @@ use typed::{Command, Global, Line, Typed};
 /// Runs carom with the process's own arguments.
 pub fn run() -> Exit {
     stopping::survive_file_limit();
-    leave_no_core();
+    owner::leave_no_core();
     let words: Vec<OsString> = std::env::args_os().collect();
     if let Some((global, arguments)) = pipe_line::read(&words) {
         pipe::begin();
@@ -98,16 +98,11 @@ pub fn run() -> Exit {
     }
 }
 
-/// A crash leaves no file with mail and keys in it. Programs that carom starts may raise the limit.
-fn leave_no_core() {
-    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
-}
-
 fn answer(Typed { global, command }: Typed) -> Result<Exit> {
     let terminal = Terminal { json: global.json, quiet: global.quiet };
     let writes = Writes::of(&command);
     let config = || load(&global, writes);
-    let reread = || read(&global).map(Arc::new);
+    let reread = || reread(&global);
     match command {
         Command::Pipe(arguments) => Ok(pipe::run(&arguments, config, || broken(&global), global.json)),
         Command::Relay(arguments) => relay::run(&arguments, config()?, terminal),
@@ -135,6 +130,10 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
             let config = load_to_test(&global, arguments.user.as_deref());
             check::run(&arguments, config, by_root, terminal)
         }
+        // Undoing needs no config, and a broken one must not be in its way.
+        Command::Postfix { command: PostfixCommand::Disable(arguments) } => {
+            postfix::disable(&arguments, terminal)
+        }
         Command::Postfix { command } => {
             let (file, state) = (config_file(&global), global.state.as_deref());
             postfix::run(&command, &*config()?, file.as_deref(), state, terminal)
@@ -161,20 +160,24 @@ fn config_file(global: &Global) -> Option<PathBuf> {
 
 /// The config for `carom check`, by the user whose rights are tested. Nothing is logged.
 fn load_to_test(global: &Global, user: Option<&str>) -> Result<Arc<Config>> {
-    let config = Config::load(config_file(global).as_deref(), global.state.as_deref())?;
+    let mut config = Config::load(config_file(global).as_deref(), global.state.as_deref())?;
     if let Some(key) = config.store_key()? {
         encryption::use_key(&key)?;
     }
     match user {
-        Some(user) => owner::become_tester(user)?,
+        Some(user) => {
+            identity::refuse_root(user, &config)?;
+            owner::become_tester(user)?;
+        }
         None => identity::assume(&config, Writes::Probes).map(drop)?,
     }
+    config.add_installed_rules();
     Ok(Arc::new(config))
 }
 
 /// The config, the user who is to do the work, and a log that goes where the config says.
 fn load(global: &Global, writes: Writes) -> Result<Arc<Config>> {
-    let config = read(global)?;
+    let mut config = read(global)?;
     // What Postfix and policies are is in no database.
     if writes != Writes::System
         && let Some(key) = config.store_key()?
@@ -183,7 +186,15 @@ fn load(global: &Global, writes: Writes) -> Result<Arc<Config>> {
     }
     if identity::assume(&config, writes)? {
         diagnostics::start(&config);
+        config.add_installed_rules();
     }
+    Ok(Arc::new(config))
+}
+
+/// The same for a process that serves, and is who it has to be.
+fn reread(global: &Global) -> Result<Arc<Config>> {
+    let mut config = read(global)?;
+    config.add_installed_rules();
     Ok(Arc::new(config))
 }
 

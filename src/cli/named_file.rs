@@ -12,6 +12,9 @@ use std::path::Path;
 /// Bytes of a file that is read whole, at most.
 const MOST: u64 = 64 << 20;
 
+/// Bytes of a config of another program, at most: converting one takes many times its size.
+const MOST_OF_CONFIG: u64 = 1 << 20;
+
 const REMEDY: &str = "name a regular file, or `-` to read standard input";
 
 /// Opens a file; `None`: it is standard input.
@@ -35,11 +38,20 @@ pub(super) fn open_input(path: &Path) -> Result<Box<dyn BufRead>> {
 
 /// All of a file, or of standard input.
 pub(super) fn read_input(path: &Path) -> Result<Vec<u8>> {
+    read_up_to(path, MOST)
+}
+
+/// The same for a config of another program, which people write by hand.
+pub(super) fn read_foreign_config(path: &Path) -> Result<Vec<u8>> {
+    read_up_to(path, MOST_OF_CONFIG)
+}
+
+fn read_up_to(path: &Path, most: u64) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let read = open_input(path)?.take(MOST + 1).read_to_end(&mut bytes);
+    let read = open_input(path)?.take(most + 1).read_to_end(&mut bytes);
     read.context(path.display()).map_err(|error| error.remedy(REMEDY))?;
-    if bytes.len() as u64 > MOST {
-        let long = Error::new(format_args!("{}: longer than {} MiB", path.display(), MOST >> 20));
+    if bytes.len() as u64 > most {
+        let long = Error::new(format_args!("{}: longer than {} MiB", path.display(), most >> 20));
         return Err(long.remedy("name the right file, or a part of it"));
     }
     Ok(bytes)

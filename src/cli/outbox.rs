@@ -4,16 +4,20 @@
 //! is left to it.
 
 use super::asked_store::{store_to_read, store_to_remove_from};
-use super::terminal::{self, Terminal, fitted, print};
+use super::terminal::{self, Output, Terminal, fitted};
 use crate::clock;
 use crate::config::Config;
-use crate::error::{Exit, Result};
-use crate::journal::meant_steps;
+use crate::error::{Error, Exit, Result};
+use crate::journal::meant_steps::{self, StepName};
+use crate::mailbox_syntax::normal_domain;
 use crate::message_log::MessageLog;
-use crate::store::PendingStep;
+use crate::store::{PendingStep, Store};
 use crate::text::{counted, one_line};
 use clap::{Args, Subcommand};
 use serde_json::json;
+
+/// Steps of one transaction.
+const TOGETHER: usize = 500;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OutboxCommand {
@@ -43,32 +47,48 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
         None => store_to_read(config)?,
         Some(_) => store_to_remove_from(config)?,
     };
-    let pending = store.pending_steps()?;
-    let Some(command) = command else {
-        return match terminal::table_width(terminal) {
-            Some(width) if !pending.is_empty() => print(table(&pending, width)),
-            _ => terminal.rows(&pending, "nothing is pending\n", row),
+    let Some(command) = command else { return show(&store, terminal) };
+    let (OutboxCommand::Retry(which) | OutboxCommand::Drop(which)) = command;
+    let (steps, now_ms, mut done) = (chosen(which, &store, config)?, clock::now_ms(), 0);
+    let what = match command {
+        OutboxCommand::Retry(_) => "due now: the next carom cron runs them",
+        OutboxCommand::Drop(_) => "dropped",
+    };
+    let log = MessageLog::open(config);
+    for some in steps.chunks(TOGETHER) {
+        done += match command {
+            OutboxCommand::Retry(_) => store.retry(some, now_ms)?,
+            OutboxCommand::Drop(_) => {
+                let pending = store.steps_at(some)?;
+                let given_up = store.give_up(some, now_ms)?;
+                log.append_given_up(&meant_steps::dropped(&given_up, pending));
+                given_up.len()
+            }
         };
-    };
-    let now_ms = clock::now_ms();
-    let (steps, done, what) = match command {
-        OutboxCommand::Retry(which) => {
-            let steps = chosen(which, &pending, config)?;
-            let done = store.retry(&steps, now_ms)?;
-            (steps, done, "due now: the next carom cron runs them")
-        }
-        OutboxCommand::Drop(which) => {
-            let steps = chosen(which, &pending, config)?;
-            let given_up = store.give_up(&steps, now_ms)?;
-            MessageLog::open(config).append_given_up(&meant_steps::dropped(&given_up, pending));
-            (steps, given_up.len(), "dropped")
-        }
-    };
+    }
     let busy = steps.len() - done;
     terminal.show(&json!({ "done": done, "under_way": busy }), || {
         let left = if busy > 0 { format!(", {busy} are being worked on") } else { String::new() };
         format!("{done} {what}{left}\n")
     })
+}
+
+/// Step by step: there may be very many.
+fn show(store: &Store, terminal: Terminal) -> Result<Exit> {
+    let (mut out, width, mut is_empty) = (Output::open(), terminal::table_width(terminal), true);
+    store.visit_shown_steps(&mut |step| {
+        let is_first = std::mem::replace(&mut is_empty, false);
+        match width {
+            None if terminal.json => out.row(&step),
+            None => out.write((row(&step) + "\n").as_bytes()),
+            Some(width) if is_first => out.write((heading(width) + &table_row(&step, width)).as_bytes()),
+            Some(width) => out.write(table_row(&step, width).as_bytes()),
+        }
+    })?;
+    if is_empty && !terminal.json {
+        out.write(b"nothing is pending\n")?;
+    }
+    out.finish()
 }
 
 pub(super) fn row(step: &PendingStep) -> String {
@@ -79,41 +99,58 @@ pub(super) fn row(step: &PendingStep) -> String {
     format!("{due:24} {action:10} {target:40} {tries:>9} since {since}  {id}  {note}")
 }
 
-/// The same for a terminal: two lines for each step, the second with its id, which is never cut.
-fn table(steps: &[PendingStep], width: usize) -> String {
-    let line = |due: &str, action: &str, tries: &str, target: &str| {
-        fitted(&format!("{due:19}  {action:13}  {tries:>8}  {target}"), width) + "\n"
-    };
-    let mut text = line("NEXT TRY (UTC)", "STEP", "TRIES", "FOR");
-    for step in steps {
-        let at = clock::rfc3339(step.due_ms);
-        let at = at.get(..19).unwrap_or(&at).replace('T', " ");
-        let due = if step.state == "parked" { "parked" } else { &at };
-        text.push_str(&line(due, &step.action, &step.attempts.to_string(), &one_line(step.target())));
-        text.push_str(&format!("  {}\n", step.id));
-        if !step.note.is_empty() {
-            text.push_str(&fitted(&format!("  {}", one_line(&step.note)), width));
-            text.push('\n');
-        }
+/// The first line of a table for a terminal.
+fn heading(width: usize) -> String {
+    table_line(["NEXT TRY (UTC)", "STEP", "TRIES", "FOR"], width)
+}
+
+/// Two lines for each step, the second with its id, which is never cut; and what the last try said.
+fn table_row(step: &PendingStep, width: usize) -> String {
+    let at = clock::rfc3339(step.due_ms);
+    let at = at.get(..19).unwrap_or(&at).replace('T', " ");
+    let due = if step.state == "parked" { "parked" } else { &at };
+    let (tries, target) = (step.attempts.to_string(), one_line(step.target()));
+    let mut text = table_line([due, &step.action, &tries, &target], width);
+    text.push_str(&format!("  {}\n", step.id));
+    if !step.note.is_empty() {
+        text.push_str(&fitted(&format!("  {}", one_line(&step.note)), width));
+        text.push('\n');
     }
     text
 }
 
+fn table_line([due, action, tries, target]: [&str; 4], width: usize) -> String {
+    fitted(&format!("{due:19}  {action:13}  {tries:>8}  {target}"), width) + "\n"
+}
+
 /// The key and number of each step that is meant. An id that fits no step, or several messages, is
 /// an error.
-fn chosen(which: &Which, pending: &[PendingStep], config: &Config) -> Result<Vec<(String, usize)>> {
-    let key = |step: &PendingStep| (step.key.clone(), step.step);
+fn chosen(which: &Which, store: &Store, config: &Config) -> Result<Vec<StepName>> {
+    let that = |fits: &dyn Fn(&PendingStep) -> bool| {
+        let mut steps = Vec::new();
+        store.visit_steps(&mut |step| {
+            if fits(&step) {
+                steps.push((step.key, step.step));
+            }
+            Ok(true)
+        })?;
+        Ok::<_, Error>(steps)
+    };
     if which.all {
-        let is_stuck = |step: &&PendingStep| step.state == "parked" || step.attempts > 0;
-        return Ok(pending.iter().filter(is_stuck).map(key).collect());
+        return that(&|step| step.state == "parked" || step.attempts > 0);
     }
-    if let Some(application) = &which.application {
-        let is_for = |step: &&PendingStep| is_notification_for(step, application, config);
-        return Ok(pending.iter().filter(is_for).map(key).collect());
-    }
-    let mut steps = Vec::new();
-    for id in &which.ids {
-        steps.extend(meant_steps::of_id(id, pending)?.into_iter().map(key));
+    let Some(application) = &which.application else { return meant_steps::of_ids(&which.ids, store) };
+    let steps = that(&|step| is_notification_for(step, application, config))?;
+    if steps.is_empty() && !config.applications.names(application) {
+        let known: Vec<&str> =
+            config.applications.all().iter().map(|one| one.sender_domain().unwrap_or("*")).collect();
+        let fix = match known.is_empty() {
+            true => "there is none in the config; see carom outbox".to_owned(),
+            false => format!("name one of them: {}", known.join(", ")),
+        };
+        let what =
+            format_args!("no application has the sender domain {application:?}, and no step is for it");
+        return Err(Error::new(what).remedy(fix));
     }
     Ok(steps)
 }
@@ -123,6 +160,6 @@ fn chosen(which: &Which, pending: &[PendingStep], config: &Config) -> Result<Vec
 fn is_notification_for(step: &PendingStep, application: &str, config: &Config) -> bool {
     let Some(sender_domain) = &step.sender_domain else { return false };
     let configured = config.applications.of(sender_domain).map(|one| one.sender_domain().unwrap_or("*"));
-    sender_domain.eq_ignore_ascii_case(application)
-        || configured.is_some_and(|name| name.eq_ignore_ascii_case(application))
+    let application = normal_domain(application);
+    normal_domain(sender_domain) == application || configured.is_some_and(|name| name == application)
 }

@@ -107,8 +107,11 @@ fn last_word(verdict: &Verdict, unanswered: Option<&Unanswered>) -> LastWord {
 pub(crate) fn bad_arguments(error: &str) -> Exit {
     pipe::drain(stdin().lock());
     // The lines up to the usage: clap names missing arguments on lines of their own.
-    let said = error.lines().take_while(|line| !line.starts_with("Usage:"));
-    let said = text::squeezed(&said.collect::<Vec<_>>().join(" "));
+    // Its tips come after an empty line.
+    let said: Vec<&str> = error.lines().take_while(|line| !line.starts_with("Usage:")).collect();
+    let paragraphs = said.split(|line| line.trim().is_empty()).filter(|lines| !lines.is_empty());
+    let said: Vec<String> = paragraphs.map(|lines| text::squeezed(&lines.join(" "))).collect();
+    let said = said.join("; ");
     let said = said.trim_start_matches("error: ");
     later(format_args!("bad arguments: {said}; correct the argv of the transport"))
 }

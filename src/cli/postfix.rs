@@ -95,11 +95,19 @@ pub(crate) fn run(
             }
             check::show(&wiring::findings(&postconf(), config)?, terminal)
         }
-        PostfixCommand::Disable(rewire) => {
-            change(&wiring::disabling(&postconf())?, &postconf(), rewire, terminal)
-        }
+        PostfixCommand::Disable(rewire) => disable(rewire, terminal),
         PostfixCommand::Show(_) => check::show(&wiring::findings(&postconf(), config)?, terminal),
     }
+}
+
+/// Works without a config.
+pub(crate) fn disable(arguments: &Rewire, terminal: Terminal) -> Result<Exit> {
+    let postconf = || Postconf::new(arguments.instance.config_directory.clone());
+    let exit = change(&wiring::disabling(&postconf())?, &postconf(), arguments, terminal)?;
+    if !arguments.dry_run {
+        wiring::require_unwired(&postconf())?;
+    }
+    Ok(exit)
 }
 
 /// Shows the commands, and runs them unless it is a rehearsal.

@@ -4,7 +4,7 @@
 //! Not here: the conversion (`import::pda`) and the drafts (`suggest`).
 
 use super::deliveries::open_index;
-use super::named_file::read_input;
+use super::named_file::read_foreign_config;
 use super::terminal::{self, Terminal, print};
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
@@ -57,7 +57,7 @@ pub(crate) fn run(
     match command {
         RulesCommand::Suggest(arguments) => suggested(arguments, &config()?, terminal),
         RulesCommand::Import { file } => {
-            let bytes = read_input(file)?;
+            let bytes = read_foreign_config(file)?;
             print(rules_of_pda(&text_of(&bytes)).context(file.display())?)
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Not here: the conversion (`import::bouncy_sink`).
 
-use super::named_file::read_input;
+use super::named_file::{read_foreign_config, read_input};
 use super::terminal::{note, print};
 use crate::error::{Exit, Result};
 use crate::import::bouncy_sink;
@@ -25,7 +25,7 @@ pub(crate) enum SinkCommand {
 pub(crate) fn run(command: &SinkCommand) -> Result<Exit> {
     let SinkCommand::Import { file, blacklist } = command;
     let remedy = "name bouncy-sink's consume-mail.ini";
-    let ini = read_input(file).map_err(|error| error.remedy(remedy))?;
+    let ini = read_foreign_config(file).map_err(|error| error.remedy(remedy))?;
     let directory = file.parent().unwrap_or(Path::new("."));
     let read = |name: &str| read_input(&directory.join(name)).ok().map(|bytes| text_of(&bytes));
     let blacklist = blacklist.as_ref().map(|file| {

@@ -32,7 +32,7 @@ pub(crate) enum SuppressCommand {
         /// The addresses
         #[arg(required = true)]
         addresses: Vec<String>,
-        /// Only for mail of this sender domain
+        /// Only the entry for mail of this sender domain; "" is the entry for any sender
         #[arg(long, value_name = "DOMAIN")]
         sender_domain: Option<String>,
     },

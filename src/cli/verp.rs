@@ -7,6 +7,7 @@ use crate::clock;
 use crate::config::{Config, ReturnPaths};
 use crate::error::{Context, Error, Exit, Result};
 use crate::return_path::{self, Refused, day};
+use crate::text::one_line;
 use clap::Subcommand;
 use serde_json::json;
 use std::io::{BufRead, Read, stdin};
@@ -48,7 +49,7 @@ pub(crate) fn run(command: &VerpCommand, config: &Config, terminal: Terminal) ->
     paths.require_keys()?;
     match command {
         VerpCommand::Sign { address: Some(address), .. } => {
-            let signed = paths.sign(address, today)?;
+            let signed = paths.sign(self::address(address)?, today)?;
             terminal.show(&json!({ "return_path": signed }), || format!("{signed}\n"))
         }
         VerpCommand::Sign { address: None, .. } => sign_list(stdin().lock(), paths, today, terminal),
@@ -69,13 +70,15 @@ fn sign_list(mut input: impl BufRead, paths: &ReturnPaths, today: i64, terminal:
             break;
         };
         let recipient = String::from_utf8_lossy(&line);
-        let signed = paths.sign(recipient.trim(), today).unwrap_or_else(|error| {
-            note(format_args!("line {number}: {error}"));
-            exit = Exit::Failure;
-            String::new()
-        });
+        let recipient = recipient.trim_start_matches('\u{feff}').trim();
+        let signed =
+            address(recipient).and_then(|address| paths.sign(address, today)).unwrap_or_else(|error| {
+                note(format_args!("line {number}: {error}"));
+                exit = Exit::Failure;
+                String::new()
+            });
         let goes_on = match terminal.json {
-            true => output.row(&json!({ "recipient": recipient.trim(), "return_path": signed }))?,
+            true => output.row(&json!({ "recipient": recipient, "return_path": signed }))?,
             false => output.write(format!("{signed}\n").as_bytes())?,
         };
         if !goes_on {
@@ -84,6 +87,19 @@ fn sign_list(mut input: impl BufRead, paths: &ReturnPaths, today: i64, terminal:
     }
     output.finish()?;
     Ok(exit)
+}
+
+/// Error: it is no address, so that no bounce could ever name it.
+fn address(text: &str) -> Result<&str> {
+    let domain = text.rsplit_once('@').map_or(text, |(_, domain)| domain);
+    let is_quoted = text.starts_with('"');
+    let separates = |letter: char| letter.is_whitespace() || "<>,;".contains(letter);
+    let is_odd = domain.contains(separates) || !is_quoted && text.contains(separates);
+    match is_odd || text.contains(char::REPLACEMENT_CHARACTER) {
+        false => Ok(text),
+        true => Err(Error::new(format_args!("{:?} is not an address", one_line(text)))
+            .remedy("write it alone, in UTF-8, like joe@example.com")),
+    }
 }
 
 /// A line, of which no more than an address can have is kept; `None` at the end.

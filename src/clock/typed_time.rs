@@ -12,6 +12,9 @@ const AGES: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400),
 /// A smaller number than this is a mistake rather than seconds since 1970.
 const FIRST_SECOND: i64 = 100_000_000;
 
+/// What is said of a time that cannot be counted.
+const BEYOND: &str = "use a time from 0001-01-01 to 9999-12-30: this one is outside the calendar";
+
 /// RFC 3339, a local date with or without time, an age, or seconds since 1970; as milliseconds
 /// since 1970.
 pub(crate) fn time(typed: &str) -> Result<i64, String> {
@@ -27,9 +30,17 @@ pub(crate) fn time(typed: &str) -> Result<i64, String> {
     };
     let seconds = || typed.parse::<i64>().ok().filter(|seconds| *seconds > FIRST_SECOND)?.checked_mul(1000);
     let time = age.or_else(stamp).or_else(local).or_else(seconds);
-    // What is beyond the calendar is no time.
-    let time = time.filter(|at_ms| Timestamp::from_millisecond(*at_ms).is_ok());
-    time.ok_or_else(|| "use 2026-01-31T12:00:00Z, 2026-01-31, or an age like 90m, 12h, 7d".to_owned())
+    match time {
+        Some(at_ms) if Timestamp::from_millisecond(at_ms).is_ok() => Ok(at_ms),
+        Some(_) => Err(BEYOND.to_owned()),
+        None if is_of_last_year(typed) => Err(BEYOND.to_owned()),
+        None => Err("use 2026-01-31T12:00:00Z, 2026-01-31, or an age like 90m, 12h, 7d".to_owned()),
+    }
+}
+
+/// Whether it begins with a day of the last year, which is not all in the calendar.
+fn is_of_last_year(typed: &str) -> bool {
+    typed.get(..10).and_then(|day| day.parse::<Date>().ok()).is_some_and(|day| day.year() == 9999)
 }
 
 /// `today`, `yesterday`, or a date.
@@ -39,5 +50,23 @@ pub(crate) fn day(typed: &str) -> Result<Date, String> {
         "today" => Ok(today),
         "yesterday" => today.yesterday().map_err(|error| error.to_string()),
         date => date.parse().map_err(|_| "use today, yesterday, or a date like 2026-01-31".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_cannot_be_counted_is_said_to_be_outside_the_calendar() {
+        for beyond in
+            ["9999-12-31", "9999-12-31T12:00:00Z", "9999-12-31T00:00", "99999999999d", "999999999999999"]
+        {
+            assert_eq!(time(beyond), Err(BEYOND.to_owned()), "{beyond}");
+        }
+        assert!(time("9999-12-29").is_ok() && time("0001-01-02").is_ok());
+        for wrong in ["2026-02-31", "2026-01-31ZZ", "soon", ""] {
+            assert!(time(wrong).is_err_and(|error| error.starts_with("use 2026")), "{wrong}");
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::fault::ConfigFault;
 use super::request_secrets::RequestSecrets;
 use super::tables::NotifyTable;
 use crate::error::Result;
+use crate::mailbox_syntax::normal_domain;
 use crate::webhook::{BodyForm, UrlTemplate};
 use std::net::IpAddr;
 
@@ -20,6 +21,7 @@ pub(crate) struct Applications(Vec<Application>);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Application {
+    /// As `normal_domain` writes it.
     sender_domain: String,
     pub(crate) endpoint: Endpoint,
     pub(crate) body: BodyForm,
@@ -50,9 +52,8 @@ impl Applications {
     pub(super) fn read(tables: &[NotifyTable]) -> Result<Applications, ConfigFault> {
         let mut applications: Vec<Application> = Vec::with_capacity(tables.len());
         for (number, table) in tables.iter().enumerate() {
-            let is_same =
-                |other: &Application| other.sender_domain.eq_ignore_ascii_case(&table.sender_domain);
-            if applications.iter().any(is_same) {
+            let sender_domain = normal_domain(&table.sender_domain);
+            if applications.iter().any(|other| other.sender_domain == sender_domain) {
                 let what = format!("{} already has a [[notify]]", table.sender_domain);
                 let fix = "remove one of the two: only one application is notified of a domain's mail";
                 return Err(ConfigFault::of_element("notify", number, "sender_domain", what, fix));
@@ -67,7 +68,7 @@ impl Applications {
                 return Err(ConfigFault::of_element("notify", number, "sender_domain", what, fix));
             }
             applications.push(Application {
-                sender_domain: table.sender_domain.clone(),
+                sender_domain,
                 endpoint: endpoint(table, number)?,
                 body: table.body,
                 secrets: RequestSecrets::read("notify", number, &table.secrets)?,
@@ -82,14 +83,10 @@ impl Applications {
         &self.0
     }
 
-    /// The sender domains that an application is configured for.
-    pub(crate) fn sender_domains(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().filter_map(Application::sender_domain)
-    }
-
     /// Whether an application is configured for mail of just this sender domain.
     pub(crate) fn names(&self, sender_domain: &str) -> bool {
-        self.0.iter().any(|one| one.sender_domain.eq_ignore_ascii_case(sender_domain))
+        let sender_domain = normal_domain(sender_domain);
+        self.0.iter().any(|one| one.sender_domain == sender_domain)
     }
 
     /// Whether requests to any of them are signed.
@@ -104,8 +101,8 @@ impl Applications {
 
     /// The application for mail of this sender domain.
     pub(crate) fn of(&self, sender_domain: &str) -> Option<&Application> {
-        let named = |name: &str| self.0.iter().find(|one| one.sender_domain.eq_ignore_ascii_case(name));
-        named(sender_domain).or_else(|| named(ALL_OTHERS))
+        let named = |name: &str| self.0.iter().find(|one| one.sender_domain == name);
+        named(&normal_domain(sender_domain)).or_else(|| named(ALL_OTHERS))
     }
 }
 

@@ -10,6 +10,7 @@ use super::secret_source;
 use super::tables::{EventKind, EventsTable, SinkKind, Tables};
 use crate::webhook;
 use std::path::PathBuf;
+use url::Url;
 
 #[derive(Clone, Debug)]
 pub(crate) struct EventSink {
@@ -47,7 +48,7 @@ impl EventSink {
         let mut sinks: Vec<EventSink> = Vec::with_capacity(tables.events.len());
         for (number, table) in tables.events.into_iter().enumerate() {
             let sink = read(table, number)?;
-            if sinks.iter().any(|other| other.name() == sink.name()) {
+            if sinks.iter().any(|other| other.destination() == sink.destination()) {
                 let what = "goes where another [[events]] goes";
                 return Err(ConfigFault::of_element("events", number, "", what, "remove one of the two"));
             }
@@ -64,6 +65,20 @@ impl EventSink {
                 format!("clickhouse:{url}#{database}.{table}")
             }
             SinkPlace::Webhook { url, .. } => format!("webhook:{url}"),
+        }
+    }
+
+    /// Where it goes, however that is written: `http://H` is `http://h/`.
+    fn destination(&self) -> String {
+        let plain = |url: &String| Url::parse(url).map_or_else(|_| url.clone(), String::from);
+        match &self.place {
+            SinkPlace::Files { directory, .. } => {
+                format!("file:{}", directory.components().as_path().display())
+            }
+            SinkPlace::ClickHouse { url, database, table, .. } => {
+                format!("clickhouse:{}#{database}.{table}", plain(url))
+            }
+            SinkPlace::Webhook { url, .. } => format!("webhook:{}", plain(url)),
         }
     }
 

@@ -11,6 +11,7 @@ mod access_maps;
 mod alerting;
 mod applications;
 mod broken_config;
+mod chaos_rules;
 mod config_state;
 mod cycles;
 mod event_sinks;
@@ -47,6 +48,7 @@ pub(crate) use alerting::{AlertRule, Alerting};
 pub(crate) use applications::{Application, Applications, Endpoint, NOTIFY_VARIABLES};
 pub(crate) use config_state::ConfigState;
 pub(crate) use event_sinks::{EventSink, SinkPlace};
+pub(crate) use installed_rules::{AddedRules, is_named as is_rule_named};
 pub(crate) use mail_logs::MailLog;
 pub(crate) use mail_server::MailServer;
 pub(crate) use metric::{GroupBy, Metric, Of};
@@ -137,7 +139,7 @@ const TICK_SECRETS: &[&str] = &["alert", "events", "shared"];
 
 impl Config {
     /// Reads the config at `path`, or at [`DEFAULT_PATH`] if it exists, else the defaults. `state`
-    /// is `--state`.
+    /// is `--state`. Rules that were installed beside it are not in it yet.
     pub(crate) fn load(path: Option<&Path>, state: Option<&Path>) -> Result<Config> {
         let default = Path::new(DEFAULT_PATH);
         // A default config that this user cannot reach is an error: the defaults are something
@@ -155,11 +157,10 @@ impl Config {
             None => Config::default(),
         };
         if let Some(state) = state {
-            config.state = Some(state.to_owned());
+            config.state = Some(std::path::absolute(state).unwrap_or_else(|_| state.to_owned()));
         } else if config.state.is_none() && path.is_none() && !rustix::process::geteuid().is_root() {
             config.state = personal_state();
         }
-        config.add_installed_rules();
         Ok(config)
     }
 

@@ -7,6 +7,7 @@
 use super::Config;
 use super::mail_logs::MailLog;
 use super::own_entry::OwnEntry;
+use crate::mailbox_syntax::in_a_labels;
 use std::net::IpAddr;
 
 /// Networks whose hosts are ours by default: this host, private and link-local addresses.
@@ -41,8 +42,7 @@ impl OwnMail {
         }
     }
 
-    /// Whether mail is ours of which the log does not say who handed it in, and mail that names a
-    /// client id.
+    /// Whether mail is ours of which the log does not say who handed it in.
     pub(crate) fn is_by_default(&self) -> bool {
         self.by_default
     }
@@ -88,10 +88,11 @@ impl OwnMail {
     /// Whether mail of this sender is ours.
     pub(crate) fn is_sender(&self, sender: &str) -> bool {
         let domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain).trim_end_matches('.');
+        let domain = &*in_a_labels(domain);
         !domain.is_empty()
             && self.entries.iter().any(|entry| match entry {
-                OwnEntry::Domain(own) => domain.eq_ignore_ascii_case(own),
-                OwnEntry::Below(above) => is_below(domain, above),
+                OwnEntry::Domain(own) => domain.eq_ignore_ascii_case(&in_a_labels(own)),
+                OwnEntry::Below(above) => is_below(domain, &in_a_labels(above)),
                 _ => false,
             })
     }
@@ -119,14 +120,13 @@ impl Default for OwnMail {
     }
 }
 
-/// What is ours unless `own` says otherwise. It goes by what else the config says is ours.
+/// What is ours unless `own` says otherwise: what our own hosts and users have handed in. A sender
+/// is what anybody can write.
 fn by_default(config: &Config) -> Vec<OwnEntry> {
     let near = NEAR.iter().filter_map(|network| network.parse().ok());
     let servers = config.auth.own_servers.iter().copied();
-    let domains = config.applications.sender_domains().chain(config.return_paths.domain());
-    let domains = domains.map(|domain| OwnEntry::Domain(domain.to_owned()));
     let entries = [OwnEntry::Local, OwnEntry::Authenticated].into_iter();
-    entries.chain(near.chain(servers).map(OwnEntry::Network)).chain(domains).collect()
+    entries.chain(near.chain(servers).map(OwnEntry::Network)).collect()
 }
 
 fn is_below(domain: &str, above: &str) -> bool {

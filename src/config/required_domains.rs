@@ -26,6 +26,11 @@ impl Config {
             let remedy = format!("write one: {DEFAULT_PATH}, or name it with --config");
             return Err(Error::new("there is no config, so carom takes no mail").remedy(remedy));
         }
+        if policy == SINK
+            && let Some(error) = self.sink_of_return_paths()
+        {
+            return Err(error);
+        }
         if policy != SINK || has_domains {
             return Ok(());
         }
@@ -33,5 +38,17 @@ impl Config {
         let what = "the sink has no domains, so it takes no mail".to_owned();
         let fix = "set domains = [\"sink.example.com\"], with your own; or, for bounces, policy = \"bounce\"";
         Err(self.file.explain(&ConfigFault { path, what, fix: fix.into() }))
+    }
+
+    /// What is wrong with a sink that has the domain of return paths: it would get real bounces.
+    pub(crate) fn sink_of_return_paths(&self) -> Option<Error> {
+        let domains = self.policy.get(SINK)?.settings.get("domains")?.as_array()?;
+        let written = domains.iter().filter_map(toml::Value::as_str);
+        let mut domains = written.map(|one| one.trim_matches('.'));
+        let domain = domains.find(|one| self.return_paths.is_domain(one))?;
+        let path = ["policy", SINK, "settings", "domains"].map(str::to_owned).to_vec();
+        let what = format!("the sink has the domain of return paths, {domain}: real bounces go to it");
+        let fix = format!("remove {domain:?} from it, or give [verp] another domain");
+        Some(self.file.explain(&ConfigFault { path, what, fix }))
     }
 }

@@ -27,6 +27,14 @@ struct Signing {
     /// Error: this process cannot have them.
     keys: Result<Keys>,
     form: PathForm,
+    /// Of return paths that are still under way: verified, and no longer signed.
+    earlier: Vec<PathForm>,
+}
+
+impl Signing {
+    fn forms(&self) -> impl Iterator<Item = &PathForm> {
+        std::iter::once(&self.form).chain(&self.earlier)
+    }
 }
 
 impl ReturnPaths {
@@ -34,6 +42,8 @@ impl ReturnPaths {
         let wrong = |key: &'static str| move |error: Error| ConfigFault::error("verp", key, &error);
         PathForm::check_prefix(&table.prefix).map_err(wrong("prefix"))?;
         check_field_name(&table.header).map_err(wrong("header"))?;
+        let earlier = table.earlier.iter().map(|form| earlier_form(form)).collect::<Result<_>>();
+        let earlier = earlier.map_err(wrong("earlier"))?;
         let (max_age, header) = (table.max_age, table.header.clone());
         if table.keys.is_empty() {
             let domain_alone = Some(table.domain.clone()).filter(|domain| !domain.is_empty());
@@ -48,7 +58,16 @@ impl ReturnPaths {
             let meant = handed_domains::meant(&table.domain).map(|meant| format!("write {meant:?}"));
             wrong("domain")(meant.into_iter().fold(error, Error::remedy))
         })?;
-        Ok(ReturnPaths { signing: Some(Signing { keys, form }), domain_alone: None, max_age, header })
+        Ok(ReturnPaths {
+            signing: Some(Signing { keys, form, earlier }),
+            domain_alone: None,
+            max_age,
+            header,
+        })
+    }
+
+    fn forms(&self) -> impl Iterator<Item = &PathForm> {
+        self.signing.iter().flat_map(Signing::forms)
     }
 
     /// Error: there are keys, and this process cannot have them.
@@ -67,15 +86,25 @@ impl ReturnPaths {
         return_path::sign(keys, form, recipient, today)
     }
 
-    /// The same, signed with a key that nobody has: it is one in form only.
-    pub(crate) fn sample(&self, recipient: &str, today: i64) -> Result<String> {
-        let form = self.signing.as_ref().map(|signing| &signing.form).ok_or_else(ReturnPaths::no_keys)?;
-        return_path::sign(&Keys::new(&[random_token(Keys::MIN_OCTETS)])?, form, recipient, today)
+    /// Return paths in `domain`, one of each form, signed with a key that nobody has: they are ours
+    /// in form only.
+    pub(crate) fn samples(&self, domain: &str, recipient: &str, today: i64) -> Vec<String> {
+        let Ok(nobodys) = Keys::new(&[random_token(Keys::MIN_OCTETS)]) else { return Vec::new() };
+        let forms = self.forms().filter(|form| form.is_domain(domain));
+        forms.filter_map(|form| return_path::sign(&nobodys, form, recipient, today).ok()).collect()
     }
 
     pub(crate) fn verify(&self, address: &str, today: i64) -> Result<Verified, Refused> {
-        let (keys, form) = self.signing().map_err(|_| Refused::NotOurs)?;
-        return_path::verify(keys, form, address, today, self.max_age)
+        let (keys, _) = self.signing().map_err(|_| Refused::NotOurs)?;
+        let mut refused = Refused::NotOurs;
+        for form in self.forms() {
+            match return_path::verify(keys, form, address, today, self.max_age) {
+                Ok(verified) => return Ok(verified),
+                Err(Refused::NotOurs) => {}
+                Err(why) => refused = why,
+            }
+        }
+        Err(refused)
     }
 
     /// The token for the header of a message to `recipient`.
@@ -91,14 +120,20 @@ impl ReturnPaths {
 
     /// Whether an address has the form of our return paths, whoever has signed it and when.
     pub(crate) fn is_signed(&self, address: &str) -> bool {
-        self.signing.as_ref().is_some_and(|signing| signing.form.is_path(address))
+        self.forms().any(|form| form.is_path(address))
     }
 
-    /// Whether this is the domain of our return paths.
+    /// Whether this is a domain of our return paths, now or earlier.
     pub(crate) fn is_domain(&self, domain: &str) -> bool {
-        self.signing.as_ref().is_some_and(|signing| signing.form.is_domain(domain))
+        self.forms().any(|form| form.is_domain(domain))
     }
 
+    /// The domains of our return paths, the one that is signed for first.
+    pub(crate) fn domains(&self) -> impl Iterator<Item = &str> {
+        self.forms().map(PathForm::domain)
+    }
+
+    /// The domain that return paths are signed for.
     pub(crate) fn domain(&self) -> Option<&str> {
         self.signing.as_ref().map(|signing| signing.form.domain())
     }
@@ -122,6 +157,15 @@ impl ReturnPaths {
         Error::new("[verp] keys: there is no key to sign return paths with")
             .remedy("make one with: carom secret new")
     }
+}
+
+/// `b+@bounces.example.com`: a prefix and a domain that return paths had.
+fn earlier_form(written: &str) -> Result<PathForm> {
+    let (prefix, domain) = written.rsplit_once('@').ok_or_else(|| {
+        Error::new(format_args!("{written:?} is not PREFIX@DOMAIN"))
+            .remedy("write the prefix and the domain that they had, like \"b+@bounces.example.com\"")
+    })?;
+    PathForm::new(prefix, domain)
 }
 
 /// A name of a header field (RFC 5322 section 3.6.8).

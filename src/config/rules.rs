@@ -3,12 +3,12 @@
 //! Not here: the rules of tables with a file of their own meaning (`return_paths`, `applications`,
 //! …).
 
+use super::chaos_rules;
 use super::fault::ConfigFault;
 use super::tables::{
-    AuthTable, ChaosMoment, ChaosTable, DnsTable, KeptTable, LimitsTable, LmtpTable, MessageTable, Mischief,
-    NetworkTable, PoliciesTable, RelayTable, SendTable, Tables, VisitTable,
+    AuthTable, DnsTable, KeptTable, LimitsTable, LmtpTable, MessageTable, NetworkTable, PoliciesTable,
+    RelayTable, SendTable, Tables, VisitTable,
 };
-use crate::smtp_reply::SmtpReply;
 
 type Checked = Result<(), ConfigFault>;
 
@@ -153,43 +153,12 @@ impl LmtpTable {
             let what = "a message is decided for each recipient before its client is answered";
             return fault("lmtp", "recipients", what, "use 10000 at most: clients send the others apart");
         }
-        self.chaos.iter().try_for_each(ChaosTable::check)?;
+        chaos_rules::check(self)?;
         let (what, fix) = ("a certificate needs its key, and a key its certificate", "set both");
         match (&self.certificate, &self.key) {
             (Some(_), None) => fault("lmtp", "certificate", what, fix),
             (None, Some(_)) => fault("lmtp", "key", what, fix),
             _ => Ok(()),
-        }
-    }
-}
-
-impl ChaosTable {
-    fn check(&self) -> Checked {
-        let wrong = |what: &str, fix: &str| fault("lmtp", "chaos", what, fix);
-        if !(0.0..=100.0).contains(&self.percent) || !(0.0..).contains(&self.seconds) {
-            return wrong("percent is from 0 to 100, and seconds are not negative", "correct it");
-        }
-        if self.up_to.is_some_and(|most| !(self.seconds..86_400.0).contains(&most)) {
-            return wrong("up_to is less than seconds, or a day", "correct it");
-        }
-        if self.reply.as_ref().is_some_and(|reply| SmtpReply::refusal_in(reply).is_none()) {
-            let what = "reply does not refuse: it needs a code, a status of its class and a text";
-            return wrong(what, "write it as \"550 5.7.1 not you\"");
-        }
-        if self.domain.is_some()
-            && !matches!(self.at, ChaosMoment::Rcpt | ChaosMoment::Data | ChaosMoment::Text)
-        {
-            let what = "domain is that of recipients, which are known at rcpt, data and text";
-            return wrong(what, "correct at, or remove domain");
-        }
-        let only_at = match self.what {
-            Mischief::Lose => ChaosMoment::Text,
-            Mischief::SlowRead => ChaosMoment::Data,
-            _ => return Ok(()),
-        };
-        match self.at == only_at {
-            true => Ok(()),
-            false => wrong("lose is at text only, and slow-read at data", "correct at or what"),
         }
     }
 }

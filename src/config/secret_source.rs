@@ -99,6 +99,8 @@ fn read(written: &str) -> Result<String> {
 
 fn first_line(path: &Path) -> Result<String> {
     let text = regular::read_text(path, LONGEST).context(path.display())?;
+    // Some editors write a byte order mark: it is no part of the secret.
+    let text = text.trim_start_matches('\u{feff}');
     match text.lines().next().map(str::trim).filter(|line| !line.is_empty()) {
         Some(line) => Ok(line.to_owned()),
         None => Err(Error::new(format_args!("{}: its first line is empty", path.display()))),

@@ -6,8 +6,10 @@
 use super::fault::ConfigFault;
 use super::tables::{ServeTable, ServeTokenTable, Tables};
 use crate::digest::from_hex;
-use crate::mailbox_syntax::is_domain;
+use crate::mailbox_syntax::{is_domain, normal_domain};
 use std::collections::HashSet;
+use std::net::IpAddr;
+use url::quirks::domain_to_unicode;
 
 #[derive(Clone, Debug)]
 pub(crate) struct ServeRules {
@@ -26,7 +28,8 @@ pub(crate) struct ServeToken {
     pub(crate) acts: bool,
     /// The mail of these clients may be read.
     pub(crate) clients: Vec<String>,
-    /// The mail of these sender domains may be read, in lower case.
+    /// The mail of these sender domains may be read, in lower case. A domain in another script is
+    /// here in both spellings, because logs have either.
     pub(crate) domains: Vec<String>,
 }
 
@@ -42,6 +45,11 @@ impl ServeRules {
             if !names.insert(token.name.clone()) {
                 let what = format!("{:?} is the name of another token", token.name);
                 return Err(fault_of(number, "name", &what, "choose another name"));
+            }
+            if let Some(same) = tokens.iter().find(|other: &&ServeToken| other.sha256 == token.sha256) {
+                let what = format!("is that of the token {:?} too", same.name);
+                let fix = "make another token with `carom secret new --token`, or remove one";
+                return Err(fault_of(number, "sha256", &what, fix));
             }
             tokens.push(token);
         }
@@ -73,6 +81,11 @@ fn check(table: &ServeTable) -> Result<(), ConfigFault> {
         if is_none {
             return fault(key, "nobody would be answered", "use at least 1, or remove the key");
         }
+    }
+    let is_name = |host: &String| is_domain(host) && !host.starts_with('[') || host.parse::<IpAddr>().is_ok();
+    if let Some(odd) = table.hosts.iter().find(|host| !is_name(host)) {
+        let what = format!("{odd:?} is not the name or the address of a host");
+        return fault("hosts", &what, "write it without a port, a scheme and brackets");
     }
     if !(8192..=1 << 20).contains(&table.header_size) {
         return fault("header_size", "must be from 8192 to 1048576", "use 16384, or remove the key");
@@ -110,7 +123,7 @@ fn token(written: &ServeTokenTable) -> Result<ServeToken, TokenFault> {
             ("read", "") => token.reads = true,
             ("act", "") => (token.reads, token.acts) = (true, true),
             ("client", of) if !of.is_empty() => token.clients.push(of.to_owned()),
-            ("domain", of) if is_domain(of) => token.domains.push(of.to_ascii_lowercase()),
+            ("domain", of) if is_domain(of) => token.domains.extend(spellings(of)),
             _ => {
                 let what = format!("{scope:?} is not a scope");
                 return Err(("scopes", what, "use \"read\", \"act\", \"client NAME\" or \"domain NAME\""));
@@ -126,4 +139,10 @@ fn token(written: &ServeTokenTable) -> Result<ServeToken, TokenFault> {
         (false, false) => Err(("scopes", "is empty: it opens nothing".to_owned(), "use [\"read\"]")),
         _ => Ok(token),
     }
+}
+/// A domain with A-labels and, if that differs, in its script.
+fn spellings(domain: &str) -> impl Iterator<Item = String> {
+    let ascii = normal_domain(domain);
+    let other = Some(domain_to_unicode(&ascii)).filter(|other| *other != ascii);
+    [ascii].into_iter().chain(other)
 }

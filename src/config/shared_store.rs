@@ -99,6 +99,19 @@ impl SharedStore {
     }
 }
 
+/// A part of a URL that nobody reads: whoever wrote it meant something by it.
+fn odd_part(url: &Url, is_socket: bool) -> Option<String> {
+    let is_number = |text: &str| text.parse::<u32>().is_ok();
+    let is_database = |query: &str| query.strip_prefix("db=").is_some_and(is_number);
+    let path = url.path().trim_start_matches('/');
+    let query = url.query().filter(|query| !(is_socket && is_database(query)));
+    let odd_path = Some(path).filter(|path| !is_socket && !path.is_empty() && !is_number(path));
+    let parts = [("/", odd_path), ("?", query), ("#", url.fragment())];
+    // What follows `=` may be a secret.
+    let shown = |text: &str| text.split('=').next().unwrap_or_default().to_owned();
+    parts.into_iter().find_map(|(mark, part)| Some(format!("{mark}{}", shown(part?))))
+}
+
 fn check_urls(table: &SharedTable, topology: &Topology) -> Result<(), ConfigFault> {
     let urls = table.url.iter().map(|url| ("url", url));
     for (key, url) in urls.chain(table.other_urls.iter().map(|url| ("other_urls", url))) {
@@ -115,6 +128,16 @@ fn check_urls(table: &SharedTable, topology: &Topology) -> Result<(), ConfigFaul
         }
         if is_socket && *topology != Topology::OneServer {
             return fault("a Cluster and Sentinels are reached by TCP", "use redis://HOST:PORT");
+        }
+        if let Some(odd) = odd_part(&parsed, is_socket) {
+            return fault(&format!("{odd} means nothing here"), form);
+        }
+        let has_database = if is_socket { parsed.query().is_some() } else { parsed.path().len() > 1 };
+        if has_database && *topology == Topology::Cluster {
+            return fault("a Cluster has no other database than 0", "remove what follows the port");
+        }
+        if has_database && key == "other_urls" {
+            return fault("the number of the database is that of url", "remove what follows the port");
         }
     }
     Ok(())

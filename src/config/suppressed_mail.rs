@@ -7,7 +7,7 @@
 use super::fault::ConfigFault;
 use super::tables::{AccessSenderTable, AccessTable, SuppressedAnswer, Tables};
 use crate::error::Error;
-use crate::mailbox_syntax::is_domain;
+use crate::mailbox_syntax::{is_domain, normal_domain};
 use crate::smtp_reply::leading_codes;
 use crate::text::{bounded, printable};
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ impl AccessRules {
     }
 
     /// The sender domain that mail of this return path's domain is of, and what is answered. The
-    /// domain is in lower case.
+    /// domain is written as `normal_domain` does.
     pub(crate) fn of(&self, domain: &str) -> (String, &SuppressedMail) {
         match self.senders.get(domain) {
             Some((sender_domain, mail)) => (sender_domain.clone(), mail),
@@ -116,8 +116,8 @@ impl AccessRules {
                 let what = format!("{name:?} is not a domain");
                 return Err((key, wrong(&what, "use a sender domain like shop.example")));
             }
-            let entry = (domain.to_lowercase(), mail.clone());
-            if self.senders.insert(name.to_lowercase(), entry).is_some() {
+            let entry = (normal_domain(&domain), mail.clone());
+            if self.senders.insert(normal_domain(&name), entry).is_some() {
                 let what = format!("{name} is in [[access.senders]] already");
                 return Err((key, wrong(&what, "name each domain once")));
             }

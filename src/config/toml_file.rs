@@ -66,6 +66,12 @@ impl TomlFile {
         self.file.as_deref()
     }
 
+    /// The same as everybody finds it, wherever carom is started.
+    pub(crate) fn whole_path(&self) -> Option<PathBuf> {
+        let path = self.path()?;
+        path.canonicalize().or_else(|_| std::path::absolute(path)).ok()
+    }
+
     pub(super) fn text(&self) -> &str {
         &self.text
     }
@@ -78,13 +84,20 @@ impl TomlFile {
             let tables = tree.into_inner().into_iter().filter(|(name, _)| wanted(name.get_ref()));
             Tables::deserialize(Deserializer::from(Spanned::new(span, tables.collect())))
         };
-        read().map_err(|error: toml::de::Error| {
-            let start = error.span().map_or(0, |span| span.start);
-            let line = self.line(start);
-            let (what, fix) = toml_words::plain(bounded(error.message().trim(), 1000));
-            let key = self.key_at(start).map(|key| key + ": ").unwrap_or_default();
-            self.error(line, format_args!("{key}{what}")).remedy(fix)
-        })
+        read().map_err(|error| self.misread(&error))
+    }
+
+    /// The file as a table.
+    pub(super) fn table(&self) -> Result<toml::Table, Error> {
+        self.text.parse().map_err(|error| self.misread(&error))
+    }
+
+    fn misread(&self, error: &toml::de::Error) -> Error {
+        let start = error.span().map_or(0, |span| span.start);
+        let line = self.line(start);
+        let (what, fix) = toml_words::plain(bounded(error.message().trim(), 1000));
+        let key = self.key_at(start).map(|key| key + ": ").unwrap_or_default();
+        self.error(line, format_args!("{key}{what}")).remedy(fix)
     }
 
     /// The name of the key whose value is at this place.
@@ -112,7 +125,8 @@ impl TomlFile {
         (!place.is_absent).then_some(place.line)
     }
 
-    fn error(&self, line: usize, what: impl std::fmt::Display) -> Error {
+    /// An error about a line.
+    pub(super) fn error(&self, line: usize, what: impl std::fmt::Display) -> Error {
         let error = Error::new(format_args!("line {line}: {what}"));
         match &self.file {
             Some(file) => error.within(file.display()).at(file, line),

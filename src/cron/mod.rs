@@ -20,6 +20,7 @@ use tick::Tick;
 pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     memory::give_large_blocks_back();
     let mut tick = Tick::begin(config);
+    tick.judge_installed_rules();
     tick.watch_the_list();
     tick.fold_records();
     tick.run_due_steps();

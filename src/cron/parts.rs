@@ -11,14 +11,14 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::files::publish::remove_scraps;
 use crate::index::Index;
-use crate::ingest::{self, Watch};
+use crate::ingest::{self, ClassifyingPolicy, Watch};
 use crate::intake::{spool, unanswered, unanswered_slots};
 use crate::journal::LeftStep;
 use crate::maillog::log_health::UnreadableLog;
 use crate::message_log::MessageLog;
 use crate::policy::CodeCheck;
 use crate::stats::export;
-use crate::store::Store;
+use crate::store::{CONFIG_OF_TICK, Store};
 use crate::suppress::postfix_access;
 use crate::{archive, clock, cycle, events, journal, log_failures, message_log, policy, release, shared};
 use std::cell::RefCell;
@@ -41,6 +41,22 @@ const FAILURES: Duration = Duration::from_secs(20);
 const ALERTS: Duration = Duration::from_secs(10);
 
 impl Tick<'_> {
+    /// Mail is handled without installed rules that cannot be used: here the operator hears of
+    /// them.
+    pub(super) fn judge_installed_rules(&mut self) {
+        let config = self.config;
+        let left_out = match config.installed_rules() {
+            Err(error) => vec![error],
+            Ok(rules) if rules.is_empty() => return,
+            // A policy that cannot be loaded is a fault of another part.
+            Ok(_) => match ClassifyingPolicy::open(config) {
+                Ok(Some(policy)) => policy.rules_left_out().to_vec(),
+                Ok(None) | Err(_) => return,
+            },
+        };
+        self.part_of_many("installed rules", || left_out);
+    }
+
     /// Takes what the message log has on record into the store.
     pub(super) fn fold_records(&mut self) {
         let Some(store) = self.store.clone() else { return };
@@ -237,7 +253,11 @@ impl Tick<'_> {
     pub(super) fn beat(&mut self) {
         let Some(store) = self.store.clone() else { return };
         let (at_ms, took, failed) = self.heartbeat();
-        self.part("heartbeat", || store.beat(at_ms, took, failed));
+        let config = self.config.file.whole_path().map(|path| path.display().to_string());
+        self.part("heartbeat", || {
+            store.beat(at_ms, took, failed)?;
+            store.mark(CONFIG_OF_TICK, &config.unwrap_or_default())
+        });
     }
 }
 

@@ -8,6 +8,7 @@ use crate::config::PurgeTable;
 use crate::error::{Error, Result};
 use crate::files::publish::publish;
 use crate::files::{private, regular};
+use crate::mailbox_syntax::normal_domain;
 use crate::store::Suppressed;
 use crate::suppress;
 use std::path::{Path, PathBuf};
@@ -60,7 +61,8 @@ impl Day<'_> {
 
 fn is_meant(purge: &PurgeTable, entry: &Suppressed, now_ms: i64) -> bool {
     let holds = |names: &[String], name: &str| names.iter().any(|one| one.eq_ignore_ascii_case(name));
-    let of_domain = purge.sender_domains.is_empty() || holds(&purge.sender_domains, &entry.sender_domain);
+    let is_sender = |domain: &String| normal_domain(domain) == entry.sender_domain;
+    let of_domain = purge.sender_domains.is_empty() || purge.sender_domains.iter().any(is_sender);
     let is_old = entry.added_ms <= now_ms - purge.older_than.ms();
     holds(&purge.sources, &entry.source) && of_domain && is_old
 }

@@ -50,38 +50,38 @@ impl TimedStream {
             false => Ok(Some(self.until.left())),
         }
     }
-}
 
-impl Read for TimedStream {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // A signal interrupts a read that has a time limit, whatever its handler asks for.
+    /// Transfers bytes. A signal interrupts a wait that has a time limit, whatever its handler asks
+    /// for: then the rest of the time is waited.
+    fn transfer(
+        &mut self,
+        mut wait: impl FnMut(&mut End, Option<Duration>) -> io::Result<usize>,
+    ) -> io::Result<usize> {
         loop {
             let left = self.left()?;
-            let read = match &mut self.end {
-                End::Tcp(tcp) => tcp.set_read_timeout(left).and_then(|()| tcp.read(buffer)),
-                End::Unix(unix) => unix.set_read_timeout(left).and_then(|()| unix.read(buffer)),
-            };
-            match read {
+            match wait(&mut self.end, left) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                read => return read,
+                done => return done,
             }
         }
     }
 }
 
+impl Read for TimedStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.transfer(|end, left| match end {
+            End::Tcp(tcp) => tcp.set_read_timeout(left).and_then(|()| tcp.read(buffer)),
+            End::Unix(unix) => unix.set_read_timeout(left).and_then(|()| unix.read(buffer)),
+        })
+    }
+}
+
 impl Write for TimedStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        loop {
-            let left = self.left()?;
-            let written = match &mut self.end {
-                End::Tcp(tcp) => tcp.set_write_timeout(left).and_then(|()| tcp.write(bytes)),
-                End::Unix(unix) => unix.set_write_timeout(left).and_then(|()| unix.write(bytes)),
-            };
-            match written {
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                written => return written,
-            }
-        }
+        self.transfer(|end, left| match end {
+            End::Tcp(tcp) => tcp.set_write_timeout(left).and_then(|()| tcp.write(bytes)),
+            End::Unix(unix) => unix.set_write_timeout(left).and_then(|()| unix.write(bytes)),
+        })
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,5 +1,5 @@
 //! THE WATCHDOG of a process under a mail server: a deadline holds from its first instruction,
-//! whatever hangs, be it standard input, the store or a policy.
+//! whatever hangs: standard input, the store or a policy.
 //!
 //! It is a one-shot timer, not a thread: a thread costs more than the whole decision about a
 //! message. In a usual run it never fires, so no system call is interrupted. While a policy runs it
@@ -133,7 +133,7 @@ extern "C" fn on_alarm(_signal: libc::c_int) {
     fire_in(TICK.min(left));
 }
 
-/// Asked to end: at once, or after the steps in hand.
+/// Asked to end: immediately, or after the steps in hand.
 extern "C" fn on_request(_signal: libc::c_int) {
     if stopping::ends_now() && LIMIT_MS.load(SeqCst) > 0 {
         end(|word| &word.stopped);

@@ -4,27 +4,28 @@
 //! Invariant: nothing happens here. The same policy, message, settings, seed, time and DNS give the
 //! same plan.
 
+mod answer_routes;
 /// Policies that only observe.
 pub(crate) mod monitor;
 /// Why an address is suppressed.
 pub(crate) mod report_grounds;
 
 use crate::action;
-use crate::auth::{AuthResult, Dns, DnsFailure};
+use crate::auth::{AuthResult, Dns};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::digest;
-use crate::envelope::{WantedReport, split_address};
-use crate::plan::{Action, Plan, Refusal, Route, Step, SuccessReport, Verdict};
+use crate::envelope::WantedReport;
+use crate::plan::{Action, Plan, Step, SuccessReport, Verdict};
 use crate::policy::recipient_facts::RecipientFacts;
 use crate::policy::{Decision, DecisionSequence, Failure, Policy};
+use answer_routes::AnswerRoutes;
 use std::fmt;
 use std::rc::Rc;
 
 /// What is asked about a message, besides its facts.
 #[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
-    /// The configuration.
     pub(crate) config: &'a Config,
     /// DNS, for the mail exchangers of the return path.
     pub(crate) dns: &'a Dns,
@@ -95,32 +96,18 @@ impl Question<'_> {
             let action = Action::ReportSuccess(SuccessReport::default());
             plan.steps.push(Step { after: None, delay: 0, action });
         }
-        let mut found: Option<Routes> = None;
-        let mut to_sender: Option<Option<Route>> = None;
+        let mut routes = AnswerRoutes::new(self, policy, facts);
         for step in &mut plan.steps {
-            let answers = matches!(
-                step.action,
-                Action::Bounce(_) | Action::ReportSuccess(_) | Action::AutoReply(_) | Action::Complain(_)
-            );
-            if answers && found.is_none() {
-                found = Some(routes(self, policy, facts)?);
-            }
-            let (answer, complaint) = found.clone().unwrap_or_default();
             match &mut step.action {
                 Action::Open(visit) | Action::Click(visit) | Action::OneClick(visit)
                     if visit.user_agent.is_empty() =>
                 {
                     visit.user_agent = action::user_agent(self.config, self.seed);
                 }
-                Action::Bounce(bounce) => bounce.route = answer,
-                Action::ReportSuccess(report) => report.route = answer,
-                Action::AutoReply(reply) => reply.route = answer,
-                Action::Complain(report) => {
-                    if to_sender.is_none() {
-                        to_sender = Some(cfbl_route(self, policy, facts)?);
-                    }
-                    report.route = to_sender.clone().flatten().unwrap_or(complaint);
-                }
+                Action::Bounce(bounce) => bounce.route = routes.answer()?,
+                Action::ReportSuccess(report) => report.route = routes.answer()?,
+                Action::AutoReply(reply) => reply.route = routes.answer()?,
+                Action::Complain(report) => report.route = routes.complaint()?,
                 _ => {}
             }
         }
@@ -154,60 +141,4 @@ impl Decided {
         let json = serde_json::to_vec(&self.plan).unwrap_or_default();
         digest::sha256_hex(&[&json], 16)
     }
-}
-
-/// Where an answer to the return path goes, and where a complaint about it goes. Found out once a
-/// message.
-type Routes = (Route, Route);
-
-/// Where the sender itself wants complaints (RFC 9477), if the policy permits its mail exchangers.
-/// `None`: complaints go where the policy says.
-fn cfbl_route(
-    question: &Question<'_>,
-    policy: &Policy,
-    facts: &Rc<RecipientFacts>,
-) -> Result<Option<Route>, Undecided> {
-    let Some(to) = facts.message.cfbl_address() else { return Ok(None) };
-    let Some((_, domain)) = split_address(&to) else { return Ok(None) };
-    match question.dns.mx(domain, question.deadline) {
-        Err(DnsFailure::Temporary(text)) => {
-            Err(Undecided::Dns(format!("DNS for {domain} does not answer now: {text}")))
-        }
-        Err(DnsFailure::NotFound | DnsFailure::NoMail) => Ok(None),
-        Ok(hosts) => {
-            let mapped = policy.map(facts, &to, &hosts).map_err(Undecided::Policy)?;
-            let hosts = mapped.map(|mapping| mapping.hosts).filter(|hosts| !hosts.is_empty());
-            Ok(hosts.map(|hosts| Route { hosts, to, refusal: None }))
-        }
-    }
-}
-
-fn routes(question: &Question<'_>, policy: &Policy, facts: &Rc<RecipientFacts>) -> Result<Routes, Undecided> {
-    let refused = |refusal| Route { refusal: Some(refusal), ..Route::default() };
-    let envelope = facts.envelope();
-    let refuse_both = |refusal| (refused(refusal), refused(refusal));
-    Ok(match split_address(&envelope.sender) {
-        None => refuse_both(Refusal::MissingReturnPath),
-        Some(_) if split_address(&envelope.recipient).is_none() => refuse_both(Refusal::MissingTo),
-        Some((_, domain)) => match question.dns.mx(domain, question.deadline) {
-            Err(DnsFailure::Temporary(text)) => {
-                return Err(Undecided::Dns(format!("DNS for {domain} does not answer now: {text}")));
-            }
-            Err(DnsFailure::NotFound | DnsFailure::NoMail) => refuse_both(Refusal::NotRecognised),
-            Ok(hosts) => {
-                let mapped = policy.map(facts, &envelope.sender, &hosts).map_err(Undecided::Policy)?;
-                match mapped.filter(|mapping| !mapping.hosts.is_empty()) {
-                    None => {
-                        let unknown = Route { hosts, ..refused(Refusal::NotRecognised) };
-                        (unknown.clone(), unknown)
-                    }
-                    Some(mapping) => {
-                        let to = |to: String| Route { hosts: mapping.hosts.clone(), to, refusal: None };
-                        let complaints = mapping.feedback_address.clone().map(to);
-                        (to(envelope.sender.clone()), complaints.unwrap_or(refused(Refusal::NotRecognised)))
-                    }
-                }
-            }
-        },
-    })
 }

@@ -29,7 +29,7 @@ use unproven_message::UnprovenMessage;
 pub(crate) type LastLineOf<'a> = &'a dyn Fn() -> Option<LastLine>;
 
 /// Hears each verdict once it is durable, with the place of the message in the batch.
-pub(crate) type Promised<'a> = &'a dyn Fn(usize, &Verdict, LastLineOf<'_>);
+pub(crate) type OnPromised<'a> = &'a dyn Fn(usize, &Verdict, LastLineOf<'_>);
 
 /// A message on the road, after the policy was asked about it.
 pub(crate) struct Asked {
@@ -156,7 +156,7 @@ pub(crate) fn carry(
     house: &House,
     policy: &Policy,
     asked: Vec<Asked>,
-    promised: Promised<'_>,
+    promised: OnPromised<'_>,
     deadline: Deadline,
     report: &mut dyn FnMut(Carried),
 ) {

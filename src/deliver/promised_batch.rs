@@ -91,11 +91,11 @@ impl Destined {
     /// Its line in the message log with this verdict.
     fn line<'l>(&'l self, policy: &'l Policy, verdict: &'l Verdict) -> Option<MessageLine<'l>> {
         let DecidedPlan { plan, digest, tally, reason, unproven } = self.decided.as_ref()?;
-        let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: digest.clone() };
-        let Mail { envelope, seed, at_ms, .. } = &self.mail;
-        let line = MessageLine::new(*at_ms, envelope, decided_by, verdict, *seed);
+        let line = MessageLine::of_mail(&self.mail, DecidedBy::of(policy, digest.clone()), verdict);
         let line = line.because(reason.clone()).without_effect(unproven.as_ref().map(|one| one.reason));
-        let line = line.expecting(plan.expect.clone()).named(self.mail.message_id());
+        let line =
+            line.expecting(plan.expect.clone()).named(self.mail.message_id()).of_file(self.mail.file_name());
+        let line = line.about(self.facts.message.reported_on().map(str::to_owned));
         Some(line.counting(tally.clone()).with_results(self.kept.clone()))
     }
 

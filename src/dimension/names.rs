@@ -7,6 +7,7 @@
 
 use super::domain::{NULL_SENDER, of_address};
 use super::provider::provider;
+use crate::mailbox_syntax::normal_domain;
 use crate::maillog::DeliveryRoute;
 use crate::maillog::logged_reply::host;
 use foldhash::HashMap;
@@ -48,7 +49,7 @@ impl<'a> Parties<'a> {
             provider_of(relay, self.recipient.map(of_address)).map(Cow::Borrowed),
             sender,
             self.client.map(cut),
-            Some(cut(relay)),
+            Some(lower(cut(relay))),
         ];
         names.map(|name| name.filter(|name| !name.is_empty()))
     }
@@ -59,13 +60,20 @@ fn provider_of(relay: &str, domain: Option<&str>) -> Option<&'static str> {
     provider(if relay.is_empty() { domain? } else { relay })
 }
 
-/// In lower case; empty if the address has none.
+/// In lower case, with A-labels; empty if the address has none.
 fn domain(address: &str) -> Cow<'_, str> {
-    let domain = cut(of_address(address));
-    if domain.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        domain.to_ascii_lowercase().into()
-    } else {
-        domain
+    let domain = of_address(address);
+    match domain.is_ascii() {
+        true => lower(cut(domain)),
+        false => cut(&normal_domain(domain)).into_owned().into(),
+    }
+}
+
+/// Names of hosts and domains are the same in any case.
+fn lower(name: Cow<'_, str>) -> Cow<'_, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => name.to_ascii_lowercase().into(),
+        false => name,
     }
 }
 
@@ -175,7 +183,8 @@ impl Numbers {
             return *names;
         }
         let host = host(Some(relay));
-        let names = (self.number(&cut(host)), provider(host).map_or(NONE, |provider| self.number(provider)));
+        let names =
+            (self.number(&lower(cut(host))), provider(host).map_or(NONE, |provider| self.number(provider)));
         if relay.len() <= REMEMBERED {
             self.relays.insert(relay.into(), names);
             self.weight += relay.len() + ENTRY;

@@ -2,26 +2,25 @@
 //! (UTC) and after a number of bytes.
 //!
 //! Not here: which events. Invariant: lines are durable before `append` returns, a line that was
-//! cut off is not continued, and only files named like this are removed.
+//! cut off is taken away, and only files named like this are removed.
 
 use super::sink_batch::SinkBatch;
 use crate::clock::{self, DAY_MS};
 use crate::error::{Context, Result};
-use crate::files::publish::sync_directory;
-use crate::files::{private, regular};
+use crate::files::publish::{OUTPUT, make_output_directory, sync_directory};
+use crate::files::{owner, regular};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Everyone may read the files: that is what they are for.
-const MODE: u32 = 0o644;
-const DIRECTORY_MODE: u32 = 0o755;
 const NAME: &str = "events-";
 const ENDING: &str = ".jsonl";
+/// Bytes that are looked at together for the end of a line.
+const PIECE: usize = 64 << 10;
 
 pub(super) fn append(directory: &Path, batch: &SinkBatch<'_>, max_size: u64, keep_days: u32) -> Result<()> {
-    private::make_directories(directory, DIRECTORY_MODE).context(directory.display())?;
+    make_output_directory(directory)?;
     let today = clock::rfc3339(clock::now_ms()).chars().take(10).collect::<String>();
     let mut files = files(directory).context(directory.display())?;
     files.sort_unstable();
@@ -46,26 +45,43 @@ pub(super) fn append(directory: &Path, batch: &SinkBatch<'_>, max_size: u64, kee
 }
 
 fn write(directory: &Path, path: &Path, lines: &[u8]) -> io::Result<()> {
+    owner::guard(path)?;
     let (mut file, is_new) = match regular::open_to_append(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let made = File::options().append(true).create(true).mode(MODE).open(path)?;
+            let made = File::options().append(true).create_new(true).mode(OUTPUT).open(path)?;
             // Whatever the umask is.
-            made.set_permissions(Permissions::from_mode(MODE))?;
+            made.set_permissions(Permissions::from_mode(OUTPUT))?;
             (made, true)
         }
         opened => (opened?, false),
     };
     let length = file.metadata()?.len();
-    if length > 0 {
-        let mut last = [0];
-        regular::open(path)?.read_exact_at(&mut last, length - 1)?;
-        if last != *b"\n" {
-            file.write_all(b"\n")?;
-        }
+    let whole = whole_lines(&regular::open(path)?, length)?;
+    if whole < length {
+        file.set_len(whole)?;
     }
-    file.write_all(lines)?;
-    file.sync_data()?;
+    let written = file.write_all(lines).and_then(|()| file.sync_data());
+    if written.is_err() {
+        // As on a full disk. If this fails too, the next batch tries again.
+        let _ = file.set_len(whole);
+    }
+    written?;
     if is_new { sync_directory(directory) } else { Ok(()) }
+}
+
+/// Bytes of the lines that have an end. What comes after them was cut off, and comes again.
+fn whole_lines(file: &File, length: u64) -> io::Result<u64> {
+    let (mut end, mut piece) = (length, vec![0; PIECE]);
+    while end > 0 {
+        let many = usize::try_from(end).unwrap_or(PIECE).min(PIECE);
+        let start = end - many as u64;
+        file.read_exact_at(&mut piece[..many], start)?;
+        if let Some(last) = memchr::memrchr(b'\n', &piece[..many]) {
+            return Ok(start + last as u64 + 1);
+        }
+        end = start;
+    }
+    Ok(0)
 }
 
 fn path(directory: &Path, date: &str, number: u32) -> PathBuf {

@@ -1,8 +1,8 @@
 //! The queue of events on the disk: segments of JSON Lines, which are appended to, read by each
 //! sink from its own position, and removed when every sink has them.
 //!
-//! Not here: what the lines say. Invariant: what was appended is durable before `append` returns;
-//! a line that a crash cut off is never continued and never read; one process at a time has it.
+//! Not here: what the lines say. Invariant: what was appended is durable before `append` returns; a
+//! line that a crash cut off is never continued and never read; one process at a time has it.
 
 use crate::digest::random_token;
 use crate::error::{Context, Result};

@@ -8,12 +8,13 @@ use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
 use crate::text::{bounded, one_line, squeezed};
 use rustix::process::{Pid, Signal, kill_process_group};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// Time between two looks at whether the program has ended.
@@ -63,7 +64,17 @@ pub(crate) fn output(command: &[String], deadline: Deadline) -> Result<Ran> {
         .spawn()
         .context(program)
         .map_err(|error| error.remedy("name a program that this user may run, with its whole path"))?;
-    let (stdout, stderr) = (child.stdout.take().map(listen), child.stderr.take().map(listen));
+    let listening = child.stdout.take().map(listen).transpose();
+    let listening = listening.and_then(|stdout| Ok((stdout, child.stderr.take().map(listen).transpose()?)));
+    let (stdout, stderr) = match listening {
+        Ok(listening) => listening,
+        Err(error) => {
+            kill(&mut child).context(program)?;
+            return Err(Error::new(format_args!(
+                "{program}: cannot start a thread that reads its output: {error}"
+            )));
+        }
+    };
     let status = wait(&mut child, deadline).context(program)?;
     let [stdout, stderr] = [stdout, stderr].map(|pipe| {
         let bytes = pipe.and_then(|pipe| pipe.recv_timeout(LAST_WORDS).ok()).unwrap_or_default();
@@ -72,6 +83,20 @@ pub(crate) fn output(command: &[String], deadline: Deadline) -> Result<Ran> {
     match status {
         Some(status) => Ok(Ran { status, stdout, stderr }),
         None => Err(failure(program, "still running at the deadline, killed", &stderr)),
+    }
+}
+
+/// A path as a word of a command that can be typed.
+pub(crate) fn shell_word(path: &Path) -> String {
+    quoted(&path.to_string_lossy())
+}
+
+/// A word of a command that can be typed.
+pub(crate) fn quoted(word: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:@%+".contains(letter);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
     }
 }
 
@@ -99,33 +124,38 @@ fn failure(program: &str, how: &str, stderr: &str) -> Error {
 }
 
 /// Reads a pipe to its end in a thread, and keeps the beginning.
-fn listen(mut pipe: impl Read + Send + 'static) -> Receiver<Vec<u8>> {
+fn listen(mut pipe: impl Read + Send + 'static) -> io::Result<Receiver<Vec<u8>>> {
     let (send, receive) = channel();
-    std::thread::spawn(move || {
+    let read = move || {
         let mut kept = Vec::new();
         let _ = pipe.by_ref().take(KEPT).read_to_end(&mut kept);
         let _ = send.send(kept);
-        let _ = std::io::copy(&mut pipe, &mut std::io::sink());
-    });
-    receive
+        let _ = io::copy(&mut pipe, &mut io::sink());
+    };
+    Builder::new().name("output".into()).spawn(read).map(|_| receive)
 }
 
 /// How the program ended; `None`: it had to be killed.
-fn wait(child: &mut Child, deadline: Deadline) -> std::io::Result<Option<ExitStatus>> {
+fn wait(child: &mut Child, deadline: Deadline) -> io::Result<Option<ExitStatus>> {
     loop {
         if let Some(status) = child.try_wait()? {
             return Ok(Some(status));
         }
         if deadline.passed() {
-            // The process group has the number of the program.
-            if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
-            child.wait()?;
+            kill(child)?;
             return Ok(None);
         }
         std::thread::sleep(LOOK.min(deadline.left()));
     }
+}
+
+/// Ends the program, and what it has started.
+fn kill(child: &mut Child) -> io::Result<()> {
+    // The process group has the number of the program.
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    child.wait().map(drop)
 }
 
 #[cfg(test)]

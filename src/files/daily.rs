@@ -25,7 +25,7 @@ const COMPRESSED: [&str; 4] = [".gz", ".xz", ".zst", ".bz2"];
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct DayFile {
     /// `2026-11-21`; first, so that files sort by it.
-    date: String,
+    pub(crate) date: String,
     pub(crate) path: PathBuf,
 }
 
@@ -229,7 +229,8 @@ pub(crate) fn days_ago(days: i64) -> String {
     date(clock::now_ms() - days * DAY_MS)
 }
 
-fn date(at_ms: i64) -> String {
+/// The date of a time.
+pub(crate) fn date(at_ms: i64) -> String {
     clock::rfc3339(at_ms).chars().take("2026-11-21".len()).collect()
 }
 

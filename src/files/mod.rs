@@ -24,5 +24,7 @@ pub(crate) mod reader;
 pub(crate) mod probe;
 /// Whether anyone but root and this user could write somewhere.
 pub(crate) mod others;
+/// Whether a directory is carom's own.
+pub(crate) mod own_place;
 /// Root becomes the owner of what it is going to write.
 pub(crate) mod owner;

@@ -5,6 +5,7 @@
 //! stays safe, because only root and this user could change that; an access control list that lets
 //! others write shows in the permissions of the group.
 
+use super::command::shell_word;
 use crate::error::{Context, Error, Result};
 use rustix::process::geteuid;
 use std::fs::{self, Metadata};
@@ -55,7 +56,7 @@ pub(crate) fn refuse_one(path: &Path, found: &Metadata, is_end: bool) -> Result<
     let shown = path.display();
     if !is_trusted(found.uid()) {
         let what = format!("user {} could write to {shown}: it is that user's", found.uid());
-        return Err(Error::new(what).remedy(format_args!("chown -h root {shown}")));
+        return Err(Error::new(what).remedy(format_args!("chown -h root {}", shell_word(path))));
     }
     // In a sticky directory others cannot replace what is there; but they can put what is not.
     let is_safe = found.is_symlink() || !is_end && found.is_dir() && found.mode() & STICKY != 0;
@@ -66,7 +67,7 @@ pub(crate) fn refuse_one(path: &Path, found: &Metadata, is_end: bool) -> Result<
     let who = if all { "anyone".to_owned() } else { format!("the group {}", found.gid()) };
     let mode = found.mode() & 0o7777;
     Err(Error::new(format_args!("{who} could write to {shown} (mode {mode:o})"))
-        .remedy(format_args!("chmod go-w {shown}")))
+        .remedy(format_args!("chmod go-w {}", shell_word(path))))
 }
 
 fn is_trusted(owner: u32) -> bool {

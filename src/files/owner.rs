@@ -5,10 +5,11 @@
 //! (`private`). Invariants: a process that has become another user cannot go back; where root stays
 //! root, nobody else could write to the directory or to what is in it.
 
-use super::others;
+use super::command::shell_word;
 use super::user_database::{SYSTEM, SystemUser};
+use super::{others, own_place};
 use crate::error::{Context, Error, Result};
-use rustix::process::geteuid;
+use rustix::process::{DumpableBehavior, Resource, Rlimit, geteuid, set_dumpable_behavior, setrlimit};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -66,6 +67,7 @@ pub(crate) fn is_of_root(directory: &Path) -> bool {
 /// could have put a link on the way to it.
 pub(crate) fn guard(path: &Path) -> io::Result<()> {
     let above = path.parent().filter(|_| is_root());
+    let above = above.map(|above| if above.as_os_str().is_empty() { Path::new(".") } else { above });
     above.map_or(Ok(()), others::refuse_above).map_err(|error| {
         let fix = "root makes no files where others can write: run carom as the mail user";
         io::Error::other(format!("{}; {fix}", error.text()))
@@ -106,17 +108,13 @@ fn refused(error: &Error, directory: &Path) -> Error {
     let shown = directory.display();
     let fix = error.remedy_text().unwrap_or_default();
     Error::new(format_args!("{shown}: carom does not work as root where others can write: {}", error.text()))
-        .remedy(match is_of_system(directory) {
-            true => format!("set the key of the config to a directory of carom's own, not {shown}"),
-            false => format!("{fix}, or give the whole directory to the mail user: chown -R carom {shown}"),
+        .remedy(match own_place::is_own(directory) {
+            false => format!("set the key of the config to a directory of carom's own, not {shown}"),
+            true => format!(
+                "{fix}, or give the whole directory to the mail user: chown -R carom {}",
+                shell_word(directory)
+            ),
         })
-}
-
-/// Whether a directory belongs to the system, and may not be given to a user: `/var`, `/proc/sys`.
-pub(crate) fn is_of_system(directory: &Path) -> bool {
-    let whole = std::path::absolute(directory).unwrap_or_else(|_| directory.to_owned());
-    let is_kernels = ["/proc", "/sys", "/dev"].iter().any(|top| whole.starts_with(top));
-    is_kernels || whole.components().count() <= 2
 }
 
 /// What is known about a directory, or about the nearest one above it that exists.
@@ -148,6 +146,16 @@ fn change(user: SystemUser, groups: &[u32]) -> io::Result<()> {
     unsafe {
         ends(libc::setgroups(groups.len(), groups.as_ptr()))?;
         ends(libc::setresgid(user.gid, user.gid, user.gid))?;
-        ends(libc::setresuid(user.uid, user.uid, user.uid))
+        ends(libc::setresuid(user.uid, user.uid, user.uid))?;
     }
+    // Another user's process may be dumped again, if the system says so.
+    leave_no_core();
+    Ok(())
+}
+
+/// A crash leaves no mail and no keys, in a file or in the program that takes core dumps, which
+/// heeds no limit. Programs that carom starts may be dumped.
+pub(crate) fn leave_no_core() {
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    let _ = set_dumpable_behavior(DumpableBehavior::NotDumpable);
 }

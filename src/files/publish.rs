@@ -8,10 +8,15 @@ use super::private;
 use super::user_database::SYSTEM;
 use crate::error::{Context, Result};
 use std::fs::{self, File, Permissions};
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, ErrorKind, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
+
+/// The permissions of output that others read.
+pub(crate) const OUTPUT: u32 = 0o644;
+/// The same of its directory.
+const OUTPUT_DIRECTORY: u32 = 0o755;
 
 /// No write takes as long.
 const UNFINISHED_FOR: Duration = Duration::from_secs(3600);
@@ -20,22 +25,29 @@ const UNFINISHED_FOR: Duration = Duration::from_secs(3600);
 /// exist.
 pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     let directory = directory_of(path);
-    let written = (|| {
+    let written: io::Result<()> = (|| {
         let mut file = Unfinished::create(directory)?;
         file.write_all(bytes)?;
         file.file.set_permissions(Permissions::from_mode(mode))?;
         file.replace(path)
     })();
-    written.context(path.display()).map_err(|error| {
-        let shown = directory.display();
-        match directory.exists() {
-            true => error.remedy(format_args!("let this user write in {shown}")),
-            false => {
-                let user = SYSTEM.name(rustix::process::geteuid().as_raw());
-                error.remedy(format_args!("make the directory: install -d -o {user} {shown}"))
-            }
+    let shown = directory.display();
+    let kind = written.as_ref().err().map(io::Error::kind);
+    let is_full = matches!(kind, Some(ErrorKind::StorageFull | ErrorKind::QuotaExceeded));
+    written.context(path.display()).map_err(|error| match directory.exists() {
+        true if is_full => error.remedy(format_args!("free space on the disk of {shown}")),
+        true => error.remedy(format_args!("let this user write in {shown}")),
+        false => {
+            let user = SYSTEM.name(rustix::process::geteuid().as_raw());
+            error.remedy(format_args!("make the directory: install -d -o {user} {shown}"))
         }
     })
+}
+
+/// Makes a directory for output that others read, with its missing parents.
+pub(crate) fn make_output_directory(path: &Path) -> Result<()> {
+    let made = private::make_directories(path, OUTPUT_DIRECTORY).context(path.display());
+    made.map_err(|error| error.remedy("name a directory that this user may write in"))
 }
 
 /// The same for a file that may be lost in a power cut: what it says can be found out again.

@@ -33,7 +33,10 @@ pub(crate) fn open_to_change(path: &Path) -> io::Result<File> {
 
 /// Reads a regular file of at most `most` bytes.
 pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let (file, length) = opened(path, OFlags::RDONLY)?;
+    read_opened(opened(path, OFlags::RDONLY)?, most)
+}
+
+fn read_opened((file, length): (File, u64), most: u64) -> io::Result<Vec<u8>> {
     let too_long = || Err(io::Error::new(ErrorKind::FileTooLarge, format!("longer than {most} bytes")));
     if length > most {
         return too_long();
@@ -48,7 +51,22 @@ pub(crate) fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
 
 /// The same for text in UTF-8.
 pub(crate) fn read_text(path: &Path, most: u64) -> io::Result<String> {
-    String::from_utf8(read(path, most)?).map_err(|_| io::Error::new(ErrorKind::InvalidData, "not UTF-8"))
+    text_of(read(path, most)?)
+}
+
+/// The same, unless a symbolic link has its name.
+pub(crate) fn read_text_no_link(path: &Path, most: u64) -> io::Result<String> {
+    text_of(read_opened(opened(path, OFlags::RDONLY | OFlags::NOFOLLOW)?, most)?)
+}
+
+/// Whether this process or the system is short of something, which says nothing about the file.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let errno = Errno::from_io_error(error);
+    errno.is_some_and(|errno| matches!(errno, Errno::MFILE | Errno::NFILE | Errno::NOMEM))
+}
+
+fn text_of(bytes: Vec<u8>) -> io::Result<String> {
+    String::from_utf8(bytes).map_err(|_| io::Error::new(ErrorKind::InvalidData, "not UTF-8"))
 }
 
 /// The file, and its length.
@@ -59,16 +77,25 @@ fn opened(path: &Path, access: OFlags) -> io::Result<(File, u64)> {
         Ok(file) => file,
         Err(Errno::NXIO) => return refused("a socket, or a pipe or device that nobody serves"),
         Err(Errno::LOOP) if flags.contains(OFlags::NOFOLLOW) => return refused("a symbolic link"),
-        Err(Errno::ISDIR) => return refused("a directory"),
+        Err(Errno::ISDIR) => return refused(kind_name(FileType::Directory)),
         Err(error) => return Err(error.into()),
     };
     let about = rustix::fs::fstat(&file)?;
     match FileType::from_raw_mode(about.st_mode) {
         FileType::RegularFile => Ok((file.into(), u64::try_from(about.st_size).unwrap_or_default())),
-        FileType::Directory => refused("a directory"),
-        FileType::Fifo => refused("a named pipe"),
-        FileType::CharacterDevice | FileType::BlockDevice => refused("a device"),
-        _ => refused("something else"),
+        kind => refused(kind_name(kind)),
+    }
+}
+
+/// What a name in a directory may lead to.
+pub(crate) fn kind_name(kind: FileType) -> &'static str {
+    match kind {
+        FileType::RegularFile => "a file",
+        FileType::Directory => "a directory",
+        FileType::Fifo => "a named pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        _ => "something else",
     }
 }
 

@@ -19,6 +19,9 @@ const REMEDY: &str = "name the service's bounced_email_service/config.yml";
 /// number before the bounce, and asked for more.
 const BEYOND: i64 = 2;
 
+/// Its value may be a secret.
+const UNKNOWN: &str = "not a key that is known: left out";
+
 /// The key of a mapping whose keys are taken over (YAML 1.1).
 const MERGE: &str = "<<";
 
@@ -53,7 +56,7 @@ pub(crate) fn import(yaml: &str, environment: Option<&str>) -> Result<Imported> 
         return Err(wrong(format!("no handler below {wanted:?}")));
     };
     let mut import = Import::default();
-    for (key, value) in &keys {
+    for (key, _) in &keys {
         match *key {
             "handler" => {}
             "amqp" => import.note(
@@ -64,7 +67,7 @@ pub(crate) fn import(yaml: &str, environment: Option<&str>) -> Result<Imported> 
                 "smtp",
                 "not needed: the mail server hands messages to carom itself (carom postfix enable)",
             ),
-            _ => import.note(key, &format!("not a key that is known: {}", shown(value))),
+            _ => import.note(key, UNKNOWN),
         }
     }
     for (key, value) in entries(handler) {
@@ -120,7 +123,7 @@ impl Import {
                     self.application(domain, application);
                 }
             }
-            _ => self.note(key, &format!("not a key that is known: {}", shown(value))),
+            _ => self.note(key, UNKNOWN),
         }
     }
 
@@ -136,7 +139,7 @@ impl Import {
                 }
                 ("base_url" | "endpoint", Some(url)) => drop(table.insert("url".into(), url.into())),
                 ("base_url" | "endpoint", None) => self.note(&place, "not a text: left out"),
-                _ => self.note(&place, &format!("not a key that is known: {}", shown(value))),
+                _ => self.note(&place, UNKNOWN),
             }
         }
         if table.contains_key("lookup") && table.remove("url").is_some() {
@@ -211,10 +214,6 @@ fn entries<'y, 'i>(yaml: &'y Yaml<'i>) -> Vec<(&'y str, &'y Yaml<'i>)> {
     own
 }
 
-fn shown(value: &Yaml<'_>) -> String {
-    value.as_str().map_or_else(|| "left out".into(), |text| format!("{text:?} is left out"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +230,8 @@ production:
     permanent_bounced_emails_path: /var/lib/bounces
     temporary_threshold: 3
     color: blue
+    api_token: geheim-1
+    nested: {api_token: geheim-2}
     domains:
       shop.example:
         base_url: https://shop.example/api
@@ -238,6 +239,7 @@ production:
         endpoint: 'http://127.0.0.1:7001/emails/{address}/suspend'
       empty.example:
         color: red
+        token: geheim-3
   amqp:
     url: amqp://user:geheim@mq.example/%2f
     queue: bouncedemails

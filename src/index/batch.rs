@@ -1,8 +1,8 @@
 //! One transaction of the index: deliveries, classes, messages under way, and the position.
 //!
 //! Not here: a delivery's row (`delivery_row`) and statistics (`sum_writer`). Invariant: nothing is
-//! written unless `commit` returns; a fault of the shelf, which cannot be reported at once, is
-//! reported there.
+//! written unless `commit` returns; a fault of the shelf, which cannot be reported when it happens,
+//! is reported there.
 
 use super::delivery_row::{DeliveryRow, row_id};
 use super::meaning::{self, Meanings};

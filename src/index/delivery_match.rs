@@ -6,15 +6,17 @@
 
 use super::stored_delivery::StoredDelivery;
 use super::unclassified::NO_TEXT;
+use crate::dimension::domain::NULL_SENDER;
 use crate::dimension::names::Parties;
 use crate::dimension::provider::provider_or_domain;
+use crate::mailbox_syntax::in_a_labels;
 use crate::maillog::logged_reply::host;
 use crate::maillog::shape::shape;
 
 /// What a delivery has to have. The default is nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct DeliveryMatch {
-    /// The envelope sender; case does not matter.
+    /// The envelope sender; case does not matter. Empty, or `<>`: the null sender.
     pub(crate) sender: Option<String>,
     pub(crate) reason: Option<String>,
     /// Who runs the server that it went to, or the domain of that server.
@@ -49,7 +51,9 @@ impl DeliveryMatch {
             None | Some("") => wanted == NO_TEXT && is_unclassified(delivery),
             Some(reply) => shape(reply) == *wanted,
         };
-        is(&self.sender, delivery.sender.as_deref())
+        let sender = self.sender.as_ref().map(|sender| if sender == NULL_SENDER { "" } else { sender });
+        sender
+            .is_none_or(|wanted| delivery.sender.as_ref().is_some_and(|one| one.eq_ignore_ascii_case(wanted)))
             && is(&self.reason, delivery.reason.as_deref())
             && self.provider.as_ref().is_none_or(|wanted| provider_of(delivery).eq_ignore_ascii_case(wanted))
             && self.fits_names(delivery)
@@ -69,7 +73,9 @@ impl DeliveryMatch {
         };
         let [domain, _, sender_domain, _, relay] = parties.names();
         let is = |wanted: &Option<String>, name: Option<&str>| {
-            wanted.as_ref().is_none_or(|wanted| name.is_some_and(|name| name.eq_ignore_ascii_case(wanted)))
+            wanted
+                .as_ref()
+                .is_none_or(|wanted| name.is_some_and(|name| name.eq_ignore_ascii_case(&in_a_labels(wanted))))
         };
         is(&self.domain, domain.as_deref())
             && is(&self.sender_domain, sender_domain.as_deref())

@@ -99,8 +99,9 @@ impl Index {
         Ok(only.zip(sender.0).filter(|_| !others))
     }
 
-    /// When a delivery to each of these addresses last succeeded, in milliseconds since 1970. The
-    /// deliveries of all of them are read in the order in which they are stored.
+    /// When a delivery to each of these addresses last succeeded, in milliseconds since 1970: at a
+    /// program of this host that has put the message in a queue again, none did. The deliveries of
+    /// all of them are read in the order in which they are stored.
     pub(crate) fn last_successes(&self, addresses: &[&str]) -> Result<Vec<Option<i64>>> {
         let sql = "SELECT which, last_seen FROM (
                 SELECT asked.key AS which, deliveries.id AS id FROM json_each(?1) AS asked
@@ -108,7 +109,9 @@ impl Index {
                 UNION ALL SELECT asked.key, deliveries.id FROM json_each(?1) AS asked
                     CROSS JOIN deliveries ON original_recipient = asked.value
                 ORDER BY id) AS found
-            CROSS JOIN deliveries ON deliveries.id = found.id WHERE status = 'sent'";
+            CROSS JOIN deliveries ON deliveries.id = found.id WHERE status = 'sent'
+                AND NOT (coalesce(reply, '') LIKE '%queued as %'
+                    AND (coalesce(relay, '') LIKE '%[127.%' OR coalesce(relay, '') LIKE '%[::1]%'))";
         let mut last = vec![None; addresses.len()];
         let asked = serde_json::to_string(addresses).unwrap_or_default();
         let done = (|| {

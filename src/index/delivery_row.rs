@@ -104,6 +104,11 @@ pub(crate) fn row_of(id: u64, first_seen: i64) -> i64 {
     first_row(first_seen) | (id & 0xffff_ffff) as i64
 }
 
+/// The low half of the id that the log gives a delivery, by its row.
+pub(crate) fn hash_of_row(row: i64) -> u32 {
+    (row & 0xffff_ffff) as u32
+}
+
 /// The first row of a second.
 pub(crate) fn first_row(at_ms: i64) -> i64 {
     at_ms.div_euclid(1000).clamp(0, 0x7fff_ffff) << 32

@@ -6,7 +6,9 @@
 use super::seen::Seen;
 use super::stored_delivery::{COLUMNS, FROM, ID, LAST_SEEN};
 use crate::class::About;
+use crate::mailbox_syntax::spellings;
 use crate::maillog::delivery_route::USUAL_INSTANCE;
+use crate::maillog::message_ids::ALERT_ID;
 use crate::maillog::{LoggedStatus, SourceKind, Whose};
 use rusqlite::types::Value;
 use std::collections::BTreeSet;
@@ -24,7 +26,8 @@ pub(crate) struct Filter {
     pub(crate) failed: bool,
     /// With one of these statuses; empty: with any.
     pub(crate) statuses: Vec<String>,
-    /// To this address, before or after aliases; case does not matter.
+    /// To this address, before or after aliases; neither case nor the spelling of the domain
+    /// matters.
     pub(crate) recipient: Option<String>,
     pub(crate) client: Option<String>,
     /// Sent in this stream, with its kind (`vmta/mta1`) or of any kind (`mta1`).
@@ -40,6 +43,8 @@ pub(crate) struct Filter {
     pub(crate) reason: Option<String>,
     /// The numbers of the meanings with that reason, if they pick the rows.
     pub(crate) meanings: Option<Vec<i64>>,
+    /// In this row.
+    pub(crate) row: Option<i64>,
     /// Its first queue id, or the one since it was requeued.
     pub(crate) queue_id: Option<String>,
     /// With or without brackets.
@@ -57,7 +62,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// Whether it names an address or an id, which few deliveries have.
     pub(super) fn picks_few(&self) -> bool {
-        self.recipient.is_some() || self.queue_id.is_some() || self.message_id.is_some()
+        self.recipient.is_some() || self.row.is_some() || self.queue_id.is_some() || self.message_id.is_some()
     }
 
     /// The wanted statuses, each once, if they are named and `sent` is not one of them.
@@ -77,12 +82,23 @@ impl Filter {
 /// The `WHERE` of a filter; its values are added to `values`.
 pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<Value>) -> String {
     let mut texts: Vec<String> = Vec::new();
+    if let Some(recipient) = &filter.recipient {
+        let first = values.len() + 1;
+        values.extend(spellings(recipient).into_iter().map(Value::Text));
+        let each: Vec<String> = (first..=values.len()).map(|number| format!("?{number}")).collect();
+        let all = each.join(", ");
+        texts.push(format!("(recipient IN ({all}) OR original_recipient IN ({all}))"));
+    }
+    if !filter.picks_few() {
+        // The mail of alerts is in no figure.
+        texts.push(not_alerts());
+    }
     let mut with = |text: &str, value: Value| {
         values.push(value);
         texts.push(text.replace('?', &format!("?{}", values.len())));
     };
-    if let Some(recipient) = &filter.recipient {
-        with("(recipient = ? OR original_recipient = ?)", Value::Text(recipient.clone()));
+    if let Some(row) = filter.row {
+        with("deliveries.id = ?", Value::Integer(row));
     }
     if let Some(id) = &filter.queue_id {
         with("(queue_id = ? OR requeued_as = ?)", Value::Text(id.clone()));
@@ -133,6 +149,11 @@ pub(crate) fn conditions(filter: &Filter, unclassified: bool, values: &mut Vec<V
     }
     texts.extend(filter.seen.condition(few, values));
     if texts.is_empty() { String::new() } else { format!(" WHERE {}", texts.join(" AND ")) }
+}
+
+/// The condition that excludes the mail of alerts, so that no alert is about alerts.
+pub(crate) fn not_alerts() -> String {
+    format!("coalesce(message_id, '') NOT GLOB '{ALERT_ID}*'")
 }
 
 /// The conditions about what a failure is about, and how it was sent.

@@ -5,7 +5,9 @@
 //! in the log and the messages under way are one transaction, so each line counts once, whatever
 //! kills the process.
 
+mod alias_members;
 mod batch;
+mod client_addresses;
 mod delivery_match;
 mod delivery_page;
 mod delivery_query;
@@ -38,6 +40,7 @@ mod tests;
 pub(crate) use batch::Batch;
 pub(crate) use delivery_match::{DeliveryMatch, provider_of};
 pub(crate) use delivery_page::{DeliveryPage, PageWanted};
+pub(crate) use delivery_row::hash_of_row;
 pub(crate) use failing::FailingDelivery;
 pub(crate) use filter::{Filter, PlaceInTime};
 pub(crate) use pending_work::{ACTED_ON_FOR_MS, PendingWork};
@@ -57,7 +60,7 @@ pub(crate) use waiting_deliveries::WaitingDelivery;
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
-use crate::store::{Database, encryption, free_pages, migrations, read_only};
+use crate::store::{Database, encryption, free_pages, guard, migrations, read_only};
 use rusqlite::{Connection, InterruptHandle, OpenFlags, OptionalExtension};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -319,6 +322,7 @@ fn reader(path: &Path) -> rusqlite::Result<Connection> {
 }
 
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    guard(path)?;
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY)?;
     encryption::unlock(&connection)?;

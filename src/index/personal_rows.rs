@@ -47,12 +47,27 @@ const IS_NAMED: &str = "coalesce(recipient, '') NOT LIKE '*@%'";
 const IS_PENDING: &str = "EXISTS (SELECT 1 FROM owed WHERE row = deliveries.id)";
 
 impl Index {
-    /// All deliveries to and from an address, the oldest first.
+    /// All deliveries to and from an address, the oldest first, and after them those that only name
+    /// it.
     pub(crate) fn deliveries_of_address(&self, address: &str) -> Result<Vec<StoredDelivery>> {
         let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {OF_ADDRESS} ORDER BY deliveries.id");
         let found =
             (|| self.connection.prepare(&sql)?.query_map([address], |row| stored_delivery(row))?.collect())();
-        self.checked(found)
+        let mut found: Vec<StoredDelivery> = self.checked(found)?;
+        found.extend(self.deliveries_naming(address)?);
+        Ok(found)
+    }
+
+    /// Deliveries that are not to or from an address, and name it: in a return path, a reply or an
+    /// id. This looks at every row.
+    pub(crate) fn deliveries_naming(&self, address: &str) -> Result<Vec<StoredDelivery>> {
+        let found = self.checked(quotes(&self.connection, address, &NamedAddress::of(address)))?;
+        let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE deliveries.id = ?1");
+        let deliveries = (|| {
+            let mut select = self.connection.prepare(&sql)?;
+            found.iter().map(|quote| select.query_row([quote.id], |row| stored_delivery(row))).collect()
+        })();
+        self.checked(deliveries)
     }
 
     /// Messages that name somebody and have not ended.
@@ -64,32 +79,36 @@ impl Index {
 
     /// What [`Index::erase`] would remove.
     pub(crate) fn find_traces(&self, address: &str, named: &NamedAddress) -> Result<IndexErasure> {
-        Ok(self.traces(address, named)?.0)
+        Ok(self.traces(address, named)?.counted)
     }
 
-    fn traces(&self, address: &str, named: &NamedAddress) -> Result<(IndexErasure, UnderWay)> {
+    fn traces(&self, address: &str, named: &NamedAddress) -> Result<Traces> {
         let of = |condition: &str| {
             let sql = format!("SELECT count(*) FROM deliveries WHERE {OF_ADDRESS} AND {condition}");
             let many = self.connection.query_row(&sql, [address], |row| row.get::<_, i64>(0));
             self.checked(many).map(|many| many as usize)
         };
         let under_way = self.checked(UnderWay::naming(named, &self.connection, clock::now_ms()))?;
-        let pending = of(IS_PENDING)? + under_way.pending.len();
-        let deliveries = of(&format!("NOT {IS_PENDING}"))?;
+        let (left, quotes): (Vec<Quote>, Vec<Quote>) = self
+            .checked(quotes(&self.connection, address, named))?
+            .into_iter()
+            .partition(|one| one.is_pending);
+        let pending = of(IS_PENDING)? + left.len() + under_way.pending.len();
+        let deliveries = of(&format!("NOT {IS_PENDING}"))? + quotes.len();
         let unread_lines = self.healths_naming(named)?.len();
-        Ok((IndexErasure { deliveries, pending, unread_lines }, under_way))
+        Ok(Traces { counted: IndexErasure { deliveries, pending, unread_lines }, under_way, quotes })
     }
 
-    /// Removes deliveries to and from an address.
+    /// Removes deliveries to and from an address, and its name from others.
     pub(crate) fn erase(&self, address: &str, named: &NamedAddress) -> Result<IndexErasure> {
-        let (erased, under_way) = self.traces(address, named)?;
+        let Traces { counted, under_way, quotes } = self.traces(address, named)?;
         let sql = format!("DELETE FROM deliveries WHERE {OF_ADDRESS} AND NOT {IS_PENDING}");
         let deliveries = self.checked(self.connection.execute(&sql, [address]))?;
         self.checked(under_way.forget(&self.connection))?;
-        self.checked(blank_quotes(&self.connection, address, named))?;
+        self.checked(quotes.iter().try_for_each(|quote| quote.blank(&self.connection)))?;
         self.blank_healths(named)?;
         self.checked(free_pages::overwrite(&self.connection))?;
-        Ok(IndexErasure { deliveries, ..erased })
+        Ok(IndexErasure { deliveries: deliveries + quotes.len(), ..counted })
     }
 
     /// Takes the local parts of addresses, and what else names people, out of deliveries that were
@@ -178,25 +197,54 @@ impl UnderWay {
     }
 }
 
-/// Deliveries of others whose reply, sender or Message-ID names the address.
-fn blank_quotes(db: &Connection, address: &str, named: &NamedAddress) -> rusqlite::Result<()> {
-    const COLUMNS: [&str; 3] = ["reply", "sender", "message_id"];
+/// What the index has about an address.
+struct Traces {
+    counted: IndexErasure,
+    under_way: UnderWay,
+    /// Without those of deliveries with pending work.
+    quotes: Vec<Quote>,
+}
+
+/// A delivery that is not to or from an address, and names it.
+struct Quote {
+    id: i64,
+    is_pending: bool,
+    /// The columns that do, and what they are without it.
+    blanked: Vec<(&'static str, String)>,
+}
+
+/// Columns that may quote an address: a return path that was signed for it, the words of a server.
+const QUOTING: [&str; 6] = ["sender", "recipient", "original_recipient", "message_id", "client_id", "reply"];
+
+fn quotes(db: &Connection, address: &str, named: &NamedAddress) -> rusqlite::Result<Vec<Quote>> {
     // Whatever the form, the first letters of the local part are in it.
     let local: String = address.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
-    for column in COLUMNS {
-        let select = format!("SELECT id, {column} FROM deliveries WHERE {column} LIKE '%' || ?1 || '%'");
-        let put = format!("UPDATE deliveries SET {column} = ?2 WHERE id = ?1");
-        let mut changed: Vec<(i64, String)> = Vec::new();
-        let mut select = db.prepare(&select)?;
-        let mut rows = select.query([&local])?;
-        while let Some(row) = rows.next()? {
-            if let Some(blanked) = named.blanked(row.get_ref(1)?.as_str()?) {
-                changed.push((row.get(0)?, blanked));
-            }
+    let likely = QUOTING.map(|column| format!("{column} LIKE '%' || ?2 || '%'")).join(" OR ");
+    let select = format!(
+        "SELECT id, {IS_PENDING}, {} FROM deliveries WHERE ({likely}) AND NOT coalesce({OF_ADDRESS}, 0)",
+        QUOTING.join(", ")
+    );
+    let (mut select, mut found) = (db.prepare(&select)?, Vec::new());
+    let mut rows = select.query(params![address, local])?;
+    while let Some(row) = rows.next()? {
+        let mut blanked = Vec::new();
+        for (place, column) in QUOTING.into_iter().enumerate() {
+            let text = row.get_ref(place + 2)?.as_str_or_null()?;
+            blanked.extend(text.and_then(|text| named.blanked(text)).map(|text| (column, text)));
         }
-        for (id, blanked) in changed {
-            db.execute(&put, params![id, blanked])?;
+        if !blanked.is_empty() {
+            found.push(Quote { id: row.get(0)?, is_pending: row.get(1)?, blanked });
         }
     }
-    Ok(())
+    Ok(found)
+}
+
+impl Quote {
+    fn blank(&self, db: &Connection) -> rusqlite::Result<()> {
+        for (column, text) in &self.blanked {
+            let put = format!("UPDATE deliveries SET {column} = ?2 WHERE id = ?1");
+            db.prepare_cached(&put)?.execute(params![self.id, text])?;
+        }
+        Ok(())
+    }
 }

@@ -4,7 +4,7 @@
 //! question about deliveries can be asked without one.
 
 use super::stored_delivery::StoredDelivery;
-use crate::envelope::split_address;
+use crate::mailbox_syntax::split_address;
 use rusqlite::types::Value;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

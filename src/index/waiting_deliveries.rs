@@ -1,11 +1,10 @@
 //! Deliveries that have not ended: deferred, or on hold. Given one at a time, as there may be
 //! millions.
 
-use super::filter::IS_OWN;
+use super::filter::{IS_OWN, not_alerts};
 use super::{Index, stored_routes};
 use crate::error::Result;
 use crate::maillog::Whose;
-use crate::maillog::message_ids::ALERT_ID;
 use rusqlite::{CachedStatement, OptionalExtension, Row};
 use rustc_hash::FxHashMap;
 
@@ -56,11 +55,6 @@ impl LookUps<'_> {
         }
         Ok(())
     }
-}
-
-/// The condition that excludes the mail of alerts, so that no alert is about alerts.
-fn not_alerts() -> String {
-    format!("coalesce(message_id, '') NOT GLOB '{ALERT_ID}*'")
 }
 
 impl Index {

@@ -47,6 +47,16 @@ impl ClassifyingPolicy {
         self.policy.validate_settings(&self.facts).map_err(Error::new)
     }
 
+    /// The settings that it classifies with, as JSON.
+    pub(crate) fn settings(&self) -> &str {
+        self.policy.settings(&self.facts)
+    }
+
+    /// What is wrong with the installed rules that it works without.
+    pub(crate) fn rules_left_out(&self) -> &[Error] {
+        self.policy.rules_left_out(&self.facts)
+    }
+
     pub(crate) fn hash(&self) -> &str {
         &self.policy.hash
     }

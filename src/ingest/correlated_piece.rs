@@ -1,5 +1,5 @@
-//! Lines that have to be correlated, in one transaction: messages under way come from
-//! the shelf, and go back there at the end.
+//! Lines that have to be correlated, in one transaction: messages under way come from the shelf,
+//! and go back there at the end.
 
 use super::delivery_counter::ChangedDeliveries;
 use super::log_lines::{LogLines, are_many};

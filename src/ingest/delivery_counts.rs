@@ -183,7 +183,7 @@ fn ended(status: LoggedStatus, delivery: &Delivery<'_>, times: i64) -> Sum {
         LoggedStatus::Rejected => &mut sum.rejected,
         LoggedStatus::Deleted => &mut sum.deleted,
         LoggedStatus::Discarded => &mut sum.discarded,
-        LoggedStatus::Deferred | LoggedStatus::Held => return sum,
+        LoggedStatus::Deferred | LoggedStatus::Held | LoggedStatus::Forwarded => return sum,
     };
     *count = times;
     if status == LoggedStatus::Sent {
@@ -194,7 +194,7 @@ fn ended(status: LoggedStatus, delivery: &Delivery<'_>, times: i64) -> Sum {
 
 /// Whether an attempt led to this end, rather than an operator or a table.
 fn ends_with_attempt(status: LoggedStatus) -> bool {
-    matches!(status, LoggedStatus::Sent | LoggedStatus::Bounced)
+    matches!(status, LoggedStatus::Sent | LoggedStatus::Bounced | LoggedStatus::Forwarded)
 }
 
 fn reason_kind(status: LoggedStatus) -> Option<ReasonKind> {

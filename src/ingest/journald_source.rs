@@ -22,7 +22,7 @@ pub(crate) fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {
     let cursor: Option<String> = stored(reader.log.position.as_deref());
     let wanted = cursor.as_deref().map_or(WantedEntries::All, WantedEntries::After);
     let mut child = journalctl(log.path.as_deref(), wanted)?;
-    let errors = JournalctlErrors::of(&mut child);
+    let errors = JournalctlErrors::of(&mut child)?;
     let Some(output) = child.stdout.take() else { return Ok(()) };
     let mut journal = JournalExport::new(BufReader::with_capacity(1 << 20, output));
     let grammar = grammar(log, &reader.own);

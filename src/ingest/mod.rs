@@ -8,8 +8,7 @@
 //! 5. write: each row once, with what is to be done about it (`delivery_writer`)
 //! 6. commit: all of it, together with the position in the log (`log_reader`)
 //!
-//! In a long log of lines, one thread does the first three and another the rest
-//! (`reading_thread`).
+//! In a long log of lines, one thread does the first three and another the rest (`reading_thread`).
 //!
 //! Not here: the tables (`crate::index`). Invariant: a commit holds every line up to the position
 //! and none after it; a run that is stopped or killed goes on from there.
@@ -89,41 +88,39 @@ impl Watch<'_> {
 
 /// Reads what is new in all logs of the config.
 pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
-    let mut done = Ingested::default();
     let logs = config.mail_logs.get()?;
     if logs.is_empty() {
-        return Ok(done);
+        return Ok(Ingested::default());
     }
     let path = config.index_path();
     let Some(_lock) = Index::lock(&path)? else {
-        done.busy = true;
-        return Ok(done);
+        return Ok(Ingested { busy: true, ..Ingested::default() });
     };
     let index = Index::open(&path)?;
-    let mut writer = DeliveryWriter::new(config);
+    let (writer, done) = (DeliveryWriter::new(config), Ingested::default());
+    let mut reading = LogsReading { config, index: &index, watch, writer, done };
     // Logs take turns: one that is huge holds up no other.
     let mut unfinished: Vec<&MailLog> = logs.iter().collect();
     while !unfinished.is_empty() {
         let first_reading = index.is_first_reading()?;
         let mut left = Vec::new();
         for log in unfinished {
-            let share = Deadline::after(Duration::from_secs(config.index.seconds_each.into()));
-            if read_share(config, &index, log, &mut writer, watch, share, &mut done)? {
+            if reading.read_share(log)? {
                 left.push(log);
             }
             if watch.stopped() {
-                done.stopped = true;
-                return Ok(done);
+                return Ok(Ingested { stopped: true, ..reading.done });
             }
         }
         if !first_reading {
-            done.unfinished = !left.is_empty();
+            reading.done.unfinished = !left.is_empty();
             break;
         }
         unfinished = left;
     }
     index.forget_logs_except(&logs.iter().map(MailLog::name).collect::<Vec<_>>())?;
     index.complete()?;
+    let LogsReading { mut writer, mut done, .. } = reading;
     done.expired =
         index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;
     index.make_anonymous(clock::now_ms(), config.index.anonymous_days, &|| watch.stopped())?;
@@ -131,36 +128,42 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     Ok(done)
 }
 
-/// Reads what is new in one log, for as long as its share lasts. Returns whether there may be more.
-fn read_share(
-    config: &Arc<Config>,
-    index: &Index,
-    log: &MailLog,
-    writer: &mut DeliveryWriter,
-    watch: &Watch<'_>,
-    share: Deadline,
-    done: &mut Ingested,
-) -> Result<bool> {
-    let progress = index.log(&log.name())?;
-    // A log that is the only one, and was read before, has no line twice.
-    let is_alone = config.mail_logs.get()?.len() == 1 && progress.position.is_some();
-    writer.set_may_repeat(!is_alone && !index.is_empty()?);
-    let mut reader =
-        LogReader::new(index, (progress.clone(), OwnMail::of(log, config)), writer, watch, share, done)?;
-    let read = read(&mut reader, log);
-    let (reading, unfinished) = reader.into_reading();
-    if read.is_err() {
-        // The other logs are still read, without what is left in memory of this transaction.
-        done.notes.extend(writer.classifier.note());
-        *writer = DeliveryWriter::new(config);
+/// All logs on their way into the index.
+struct LogsReading<'a> {
+    config: &'a Arc<Config>,
+    index: &'a Index,
+    watch: &'a Watch<'a>,
+    writer: DeliveryWriter,
+    done: Ingested,
+}
+
+impl LogsReading<'_> {
+    /// Reads what is new in one log, for as long as its share lasts. Returns whether there may be
+    /// more.
+    fn read_share(&mut self, log: &MailLog) -> Result<bool> {
+        let LogsReading { config, index, watch, writer, done } = self;
+        let progress = index.log(&log.name())?;
+        // A log that is the only one, and was read before, has no line twice.
+        let is_alone = config.mail_logs.get()?.len() == 1 && progress.position.is_some();
+        writer.set_may_repeat(!is_alone && !index.is_empty()?);
+        let share = Deadline::after(Duration::from_secs(config.index.seconds_each.into()));
+        let own = OwnMail::of(log, config);
+        let mut reader = LogReader::new(index, (progress.clone(), own), writer, watch, share, done)?;
+        let read = read(&mut reader, log);
+        let (reading, unfinished) = reader.into_reading();
+        if read.is_err() {
+            // The other logs are still read, without what is left in memory of this transaction.
+            done.notes.extend(writer.classifier.note());
+            *writer = DeliveryWriter::new(config);
+        }
+        let read = read.map(|()| reading);
+        if !watch.stopped() || read.is_err() {
+            let inspected = log_inspection::inspect(index, log, &progress, read)?;
+            done.unreadable.extend(inspected.unreadable);
+            done.notes.extend(inspected.note);
+        }
+        Ok(unfinished)
     }
-    let read = read.map(|()| reading);
-    if !watch.stopped() || read.is_err() {
-        let inspected = log_inspection::inspect(index, log, &progress, read)?;
-        done.unreadable.extend(inspected.unreadable);
-        done.notes.extend(inspected.note);
-    }
-    Ok(unfinished)
 }
 
 fn read(reader: &mut LogReader<'_>, log: &MailLog) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
 use crate::files::publish::sync_directory;
+use crate::files::regular;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -42,7 +43,8 @@ pub(super) fn begin(runs: &Path) -> Result<(String, LockFile)> {
 }
 
 /// The lock of a directory whose run has died; `None`: it lives, or another run has adopted it.
-pub(super) fn of_dead_run(folder: &Path) -> Option<LockFile> {
+/// Error: this process is short of something, and cannot know.
+pub(super) fn of_dead_run(folder: &Path) -> Result<Option<LockFile>> {
     let lock = match lock::try_existing(&folder.join(LOCK)) {
         // A power cut has left the directory without its lock. No run is as slow to begin.
         Err(error) if error.kind() == io::ErrorKind::NotFound && is_old(folder) => {
@@ -50,7 +52,10 @@ pub(super) fn of_dead_run(folder: &Path) -> Option<LockFile> {
         }
         taken => taken,
     };
-    lock.ok().flatten()
+    match lock {
+        Err(error) if regular::is_shortage(&error) => Err(error).context(folder.display()),
+        lock => Ok(lock.ok().flatten()),
+    }
 }
 
 fn is_old(folder: &Path) -> bool {

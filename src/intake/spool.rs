@@ -125,7 +125,7 @@ impl Spool {
                 let name = entry.file_name();
                 let name = name.to_string_lossy();
                 let ours = any_name || ENDINGS.iter().any(|ending| name.ends_with(ending));
-                let hidden = name.starts_with('.') || name.ends_with(".tmp");
+                let hidden = name.starts_with('.');
                 if ours && !hidden {
                     match entry.file_type().is_ok_and(|kind| kind.is_file()) {
                         true => found.push(entry.path()),
@@ -190,7 +190,7 @@ impl Spool {
             if folder == self.claims || self.adopted().iter().any(|(ours, _)| *ours == folder) {
                 continue;
             }
-            let Some(lock) = run_directory::of_dead_run(&folder) else { continue };
+            let Some(lock) = run_directory::of_dead_run(&folder)? else { continue };
             adopted.extend(self.orphans(&folder)?);
             self.adopted().push((folder, lock));
         }
@@ -287,6 +287,11 @@ impl Spool {
         self.remove(claim)?;
         let folder = claim.path.parent().unwrap_or(&self.claims);
         sync_directory(folder).context(folder.display())
+    }
+
+    /// Where files go that cannot be handled.
+    pub(crate) fn failed(&self) -> &Path {
+        &self.failed
     }
 
     /// Where kept messages go.

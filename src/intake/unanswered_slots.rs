@@ -16,7 +16,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes of a record: a line as `unanswered` has it, and zeros.
@@ -40,10 +40,16 @@ pub(crate) struct UnansweredSlot {
     at_ms: i64,
 }
 
+/// The file of this process, which holds it locked.
+struct OwnFile {
+    path: PathBuf,
+    lock: LockFile,
+}
+
 #[derive(Default)]
 struct Slots {
     /// The file of this process.
-    file: Option<(PathBuf, LockFile)>,
+    file: Option<Arc<OwnFile>>,
     /// Places in it: used so far, and free again.
     used: u64,
     free: Vec<u64>,
@@ -73,7 +79,13 @@ impl UnansweredSlots {
             mail.key = Key::on_record(earlier.key.clone());
             return Some(earlier);
         }
-        let written = self.write(&mut slots, mail.key.text(), mail.at_ms);
+        let place = self.take_place(&mut slots);
+        // Sessions do not wait for each other's writes.
+        drop(slots);
+        let written = place.and_then(|(file, number)| {
+            let written = file.put(number, mail.key.text(), mail.at_ms);
+            written.inspect_err(|_| self.slots().free.push(number))
+        });
         let warn = |error: &io::Error| {
             tracing::warn!(%error, "if this process is killed, the message may count twice");
         };
@@ -82,7 +94,7 @@ impl UnansweredSlots {
 
     /// The client has the answer, and the message does not come again.
     pub(crate) fn answered(&self, one: UnansweredSlot) {
-        self.slots().clear(one.number);
+        self.clear(one.number);
     }
 
     /// The message comes again, for all that is known.
@@ -91,8 +103,9 @@ impl UnansweredSlots {
         if slots.many_left < MOST {
             slots.add_left(one);
         } else {
+            drop(slots);
             tracing::warn!("too many messages are to come again: more of them count as new ones");
-            slots.clear(one.number);
+            self.clear(one.number);
         }
     }
 
@@ -101,42 +114,40 @@ impl UnansweredSlots {
         let mut slots = self.slots();
         let all: Vec<UnansweredSlot> = std::mem::take(&mut slots.left).into_values().flatten().collect();
         slots.many_left = 0;
-        for one in all {
-            match now_ms - one.at_ms <= unanswered::TRIED_FOR_MS {
-                true => slots.add_left(one),
-                false => slots.clear(one.number),
-            }
-        }
+        let (stay, go): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|one| now_ms - one.at_ms <= unanswered::TRIED_FOR_MS);
+        stay.into_iter().for_each(|one| slots.add_left(one));
+        drop(slots);
+        go.into_iter().for_each(|one| self.clear(one.number));
     }
 
-    /// Writes a record where there is none.
-    fn write(&self, slots: &mut Slots, key: &str, at_ms: i64) -> io::Result<UnansweredSlot> {
+    /// A place in the file without a record.
+    fn take_place(&self, slots: &mut Slots) -> io::Result<(Arc<OwnFile>, u64)> {
+        let file = match &slots.file {
+            Some(file) => file.clone(),
+            None => slots.file.insert(Arc::new(self.make_file()?)).clone(),
+        };
         let number = slots.free.pop().unwrap_or_else(|| {
             slots.used += 1;
             slots.used - 1
         });
-        let mut record = format!("{key} {at_ms}\n").into_bytes();
-        record.resize(RECORD, 0);
-        let written = match &slots.file {
-            Some((_, file)) => file.file().write_all_at(&record, number * RECORD as u64),
-            None => self.make_file().and_then(|made| {
-                made.1.file().write_all_at(&record, number * RECORD as u64)?;
-                slots.file = Some(made);
-                Ok(())
-            }),
-        };
-        if written.is_err() {
-            slots.free.push(number);
-        }
-        written.map(|()| UnansweredSlot { number, key: key.to_owned(), at_ms })
+        Ok((file, number))
     }
 
-    fn make_file(&self) -> io::Result<(PathBuf, LockFile)> {
+    fn clear(&self, number: u64) {
+        let Some(file) = self.slots().file.clone() else { return };
+        if let Err(error) = file.write(number, &[0; RECORD]) {
+            tracing::warn!(%error, "the next message of these bytes may not count");
+        }
+        self.slots().free.push(number);
+    }
+
+    fn make_file(&self) -> io::Result<OwnFile> {
         private::make_directory(&self.directory)?;
         let path = self.directory.join(format!("{:016x}", fastrand::u64(..)));
         private::make_file(&path)?;
-        let file = lock::try_take_to_change(&path)?.ok_or(ErrorKind::WouldBlock)?;
-        Ok((path, file))
+        let lock = lock::try_take_to_change(&path)?.ok_or(ErrorKind::WouldBlock)?;
+        Ok(OwnFile { path, lock })
     }
 
     /// Takes over the records of processes that have died.
@@ -144,7 +155,7 @@ impl UnansweredSlots {
         if slots.listed.is_none_or(|at| at.elapsed() >= EVERY) {
             slots.listed = Some(Instant::now());
             let entries = fs::read_dir(&self.directory).into_iter().flatten().flatten();
-            let own = slots.file.as_ref().map(|(path, _)| path);
+            let own = slots.file.as_ref().map(|own| &own.path);
             slots.others = entries.map(|entry| entry.path()).filter(|path| Some(path) != own).collect();
         }
         for path in std::mem::take(&mut slots.others) {
@@ -169,8 +180,9 @@ impl UnansweredSlots {
             let text = String::from_utf8_lossy(&record[..end]);
             let Some(key) = unanswered::key_in(&text, &about, now_ms) else { continue };
             if slots.many_left < MOST && !slots.has_left(key) {
-                let one = self.write(slots, key, now_ms)?;
-                slots.add_left(one);
+                let (file, number) = self.take_place(slots)?;
+                let put = file.put(number, key, now_ms).inspect_err(|_| slots.free.push(number))?;
+                slots.add_left(put);
             }
         }
         Ok(())
@@ -178,6 +190,20 @@ impl UnansweredSlots {
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl OwnFile {
+    /// Writes the record of a message in this place.
+    fn put(&self, number: u64, key: &str, at_ms: i64) -> io::Result<UnansweredSlot> {
+        let mut record = format!("{key} {at_ms}\n").into_bytes();
+        record.resize(RECORD, 0);
+        self.write(number, &record)?;
+        Ok(UnansweredSlot { number, key: key.to_owned(), at_ms })
+    }
+
+    fn write(&self, number: u64, record: &[u8]) -> io::Result<()> {
+        self.lock.file().write_all_at(record, number * RECORD as u64)
     }
 }
 
@@ -200,20 +226,12 @@ impl Slots {
     fn has_left(&self, key: &str) -> bool {
         self.left.get(shared(key)).is_some_and(|same| same.iter().any(|one| one.key == key))
     }
-
-    fn clear(&mut self, number: u64) {
-        let Some((_, file)) = &self.file else { return };
-        if let Err(error) = file.file().write_all_at(&[0; RECORD], number * RECORD as u64) {
-            tracing::warn!(%error, "the next message of these bytes may not count");
-        }
-        self.free.push(number);
-    }
 }
 
 impl Drop for Slots {
     fn drop(&mut self) {
-        if let Some((path, _)) = self.file.take().filter(|_| self.free.len() as u64 == self.used) {
-            let _ = fs::remove_file(path);
+        if let Some(own) = self.file.take().filter(|_| self.free.len() as u64 == self.used) {
+            let _ = fs::remove_file(&own.path);
         }
     }
 }

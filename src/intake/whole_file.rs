@@ -9,6 +9,7 @@ use std::fs;
 use std::num::NonZeroUsize;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread::Builder;
 
 /// Files that one thread looks at: fewer are not worth another thread.
 const SHARE: usize = 256;
@@ -26,8 +27,16 @@ pub(super) fn finished(young: Vec<PathBuf>) -> Vec<PathBuf> {
     let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let share = young.len().div_ceil(threads).max(SHARE);
     std::thread::scope(|scope| {
-        let looking: Vec<_> = young.chunks(share).skip(1).map(|some| scope.spawn(|| whole(some))).collect();
-        let mut finished = whole(&young[..share.min(young.len())]);
+        let mut shares = young.chunks(share);
+        let mut own: Vec<&[PathBuf]> = shares.next().into_iter().collect();
+        let mut looking = Vec::new();
+        for some in shares {
+            match Builder::new().spawn_scoped(scope, || whole(some)) {
+                Ok(thread) => looking.push(thread),
+                Err(_) => own.push(some),
+            }
+        }
+        let mut finished: Vec<PathBuf> = own.into_iter().flat_map(whole).collect();
         // What a thread could not look at is looked at in the next round.
         looking.into_iter().for_each(|looked| finished.extend(looked.join().unwrap_or_default()));
         finished

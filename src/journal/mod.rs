@@ -2,9 +2,9 @@
 //! ticked off when it is done, and what cannot be done now is taken up again later.
 //!
 //! Not here: the rows (the store's), what a step does (`action`), and doing many side by side
-//! (`side_by_side`). Invariant: once `promise` has
-//! returned, every step is done, or given up with a reason that is on record, however often the
-//! process is killed; a step on record as done is never done again.
+//! (`side_by_side`). Invariant: once `promise_all` has returned, every step is done, or given up
+//! with a reason that is on record, however often the process is killed; a step on record as done
+//! is never done again.
 
 mod left_step;
 pub(crate) mod meant_steps;
@@ -60,7 +60,7 @@ pub(crate) type OnSteps<'a> = &'a dyn Fn(&[StepsDone<'_>]);
 #[derive(Default)]
 pub(crate) struct DueEnded {
     pub(crate) ended: Vec<Ended>,
-    /// Promises that cannot be read.
+    /// Promises that cannot be read, and those whose ends the store does not take.
     pub(crate) damaged: Vec<Error>,
 }
 
@@ -79,7 +79,9 @@ pub(crate) fn run_due(doors: &Doors, deadline: Deadline, done: OnSteps<'_>) -> R
             break;
         }
         all.damaged.extend(damaged.iter().map(|key| is_damaged(key)));
-        all.ended.extend(run_claimed(doors, &due, deadline, done));
+        let DueEnded { ended, damaged } = run_claimed(doors, &due, deadline, done);
+        all.ended.extend(ended);
+        all.damaged.extend(damaged);
     }
     Ok(all)
 }
@@ -92,7 +94,7 @@ fn is_damaged(key: &str) -> Error {
 /// Does what is due of one message on record.
 pub(crate) fn run_one(doors: &Doors, key: &str, deadline: Deadline, done: OnSteps<'_>) -> Result<Vec<Ended>> {
     let due = claim_one(doors, key)?;
-    Ok(run_claimed(doors, due.as_slice(), deadline, done))
+    Ok(run_claimed(doors, due.as_slice(), deadline, done).ended)
 }
 
 /// Takes what is due of one message on record, unless another process works on it.
@@ -100,13 +102,21 @@ pub(crate) fn claim_one(doors: &Doors, key: &str) -> Result<Option<DueSteps>> {
     doors.store.claim_message(key, clock::now_ms(), LEASE_MS)
 }
 
-fn run_claimed(doors: &Doors, due: &[DueSteps], deadline: Deadline, done: OnSteps<'_>) -> Vec<Ended> {
-    let mut ended = Vec::new();
+fn run_claimed(doors: &Doors, due: &[DueSteps], deadline: Deadline, done: OnSteps<'_>) -> DueEnded {
+    let mut all = DueEnded::default();
     run_all(doors, due.iter().map(Underway::claimed).collect(), deadline, &mut |ends| {
         let with_steps = ends.iter().filter(|end| !end.ended.is_empty());
         let of_message = with_steps.map(|end| StepsDone { mail: &due[end.index].mail, ended: &end.ended });
         done(&of_message.collect::<Vec<_>>());
-        ended.extend(ends.into_iter().flat_map(|end| end.ended));
+        for RunEnd { index, ended, on_record } in ends {
+            all.ended.extend(ended);
+            if !on_record {
+                let key = due[index].mail.key.text();
+                let what = format!("the store does not take how the steps of {key} ended");
+                let fix = "see the error before; whoever claims steps next puts it on record";
+                all.damaged.push(Error::new(what).remedy(fix));
+            }
+        }
     });
-    ended
+    all
 }

@@ -1,5 +1,5 @@
-//! The steps of many messages, done side by side and settled together: one transaction for all
-//! that have ended, not one for each.
+//! The steps of many messages, done side by side and settled together: one transaction for all that
+//! have ended, not one for each.
 //!
 //! Not here: which steps are due (the store), and the threads (`action::lanes`). Invariant: a step
 //! that takes long holds up neither another step nor the record of one that has ended.

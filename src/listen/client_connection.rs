@@ -3,28 +3,23 @@
 //! Not here: what the bytes mean. Invariant: no read or write outlasts its deadline by more than a
 //! second, and a stop of the process ends them too.
 
+use super::peer::Peer;
+use super::session_places::SessionPlace;
 use crate::deadline::{Deadline, readiness};
 use crate::error::{Context, Result};
+use rustix::net::{self, RecvFlags, SendFlags};
 use socket2::{Domain, Socket, Type};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::{IpAddr, Shutdown};
-use std::os::fd::{AsFd, OwnedFd};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// How long a system call waits before deadline and stop are looked at.
 const SLICE: Duration = Duration::from_secs(1);
-
-/// Who is at the other end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Peer {
-    Address(IpAddr),
-    /// A process of this host, through a unix socket or a pipe.
-    Local,
-}
 
 /// Where a session is while it reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +58,7 @@ pub(crate) struct ClientConnection {
     grace: Duration,
     /// When a session must be over that was in a request when the process was stopped.
     ends: Option<Deadline>,
+    place: Option<SessionPlace>,
 }
 
 impl ClientConnection {
@@ -78,7 +74,7 @@ impl ClientConnection {
         socket.set_nonblocking(false)?;
         socket.set_read_timeout(Some(SLICE))?;
         socket.set_write_timeout(Some(SLICE))?;
-        Ok(ClientConnection { wire: Wire::Socket(socket), peer, stop, grace, ends: None })
+        Ok(ClientConnection { wire: Wire::Socket(socket), peer, stop, grace, ends: None, place: None })
     }
 
     /// The client on standard input and output.
@@ -93,11 +89,50 @@ impl ClientConnection {
             return ClientConnection::of_socket(socket, stop, grace).context("standard input");
         }
         let wire = Wire::Pipe { input: File::from(OwnedFd::from(socket)), output: File::from(output) };
-        Ok(ClientConnection { wire, peer: Peer::Local, stop, grace, ends: None })
+        Ok(ClientConnection { wire, peer: Peer::Local, stop, grace, ends: None, place: None })
     }
 
     pub(crate) fn peer(&self) -> Peer {
         self.peer
+    }
+
+    /// From now on it has a place among the sessions.
+    pub(super) fn seat(&mut self, place: SessionPlace) {
+        self.place = Some(place);
+    }
+
+    /// What can be asked whether there is something to read; `None`: standard input that is no
+    /// socket.
+    pub(crate) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        match &self.wire {
+            Wire::Socket(socket) => Some(socket.as_fd()),
+            Wire::Pipe { .. } => None,
+        }
+    }
+
+    /// Reads what is there. `None`: there is nothing yet.
+    pub(crate) fn read_now(&mut self, into: &mut [u8], until: Deadline, at: Pause) -> Option<Heard> {
+        if self.is_over(at) {
+            return Some(Heard::Stop);
+        }
+        // Before what there is to read: bytes that drip gain no time.
+        if until.passed() {
+            return Some(Heard::Late);
+        }
+        match self.wire.read_now(into) {
+            Ok(0) => Some(Heard::End),
+            Ok(many) => Some(Heard::Bytes(many)),
+            Err(error) if !is_nothing_yet(&error) => Some(Heard::End),
+            Err(_) => None,
+        }
+    }
+
+    /// Writes what the connection takes now, and says how much that was. `None`: it is broken.
+    pub(crate) fn write_now(&mut self, bytes: &[u8]) -> Option<usize> {
+        match self.wire.write_now(bytes) {
+            Ok(many) => Some(many),
+            Err(error) => is_nothing_yet(&error).then_some(0),
+        }
     }
 
     /// Reads some bytes.
@@ -195,6 +230,20 @@ impl Wire {
                 [true] => input.read(into),
                 _ => Err(ErrorKind::WouldBlock.into()),
             },
+        }
+    }
+
+    fn read_now(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Wire::Socket(socket) => Ok(net::recv(socket, into, RecvFlags::DONTWAIT)?.1),
+            Wire::Pipe { .. } => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Wire::Socket(socket) => Ok(net::send(socket, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?),
+            Wire::Pipe { .. } => Err(ErrorKind::Unsupported.into()),
         }
     }
 

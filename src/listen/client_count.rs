@@ -2,7 +2,7 @@
 //!
 //! Invariant: a session is counted from its admission until it has ended.
 
-use super::client_connection::Peer;
+use super::peer::Peer;
 use std::collections::HashMap;
 use std::net::IpAddr;
 

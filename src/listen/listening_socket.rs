@@ -5,7 +5,7 @@
 //! group only, replaces one that nobody listens on, and goes with the process.
 
 use super::listen_address::ListenAddress;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
 use listenfd::ListenFd;
 use socket2::{Domain, SockAddr, Socket, Type};
 use std::fs::{self, Permissions};
@@ -51,9 +51,9 @@ impl Doorway {
         usual: &[ListenAddress],
     ) -> Result<Vec<ListeningSocket>> {
         let bind = |addresses: &[ListenAddress]| {
-            let bound = addresses.iter().map(|address| {
-                ListeningSocket::bind(address).context(format_args!("cannot listen on {address}"))
-            });
+            let bound = addresses
+                .iter()
+                .map(|address| ListeningSocket::bind(address).map_err(|error| unbound(address, &error)));
             bound.collect::<Result<Vec<_>>>()
         };
         if !addresses.is_empty() {
@@ -62,6 +62,19 @@ impl Doorway {
         let passed = passed_sockets().context("a socket that systemd has passed")?;
         if passed.is_empty() { bind(usual) } else { Ok(passed) }
     }
+}
+
+/// Why an address cannot be listened on, and the fix.
+fn unbound(address: &ListenAddress, error: &io::Error) -> Error {
+    let fix = match error.kind() {
+        io::ErrorKind::AddrInUse => "stop what listens there (`ss -ltnp` names it), or use another port",
+        io::ErrorKind::AddrNotAvailable => "use an address of this host",
+        io::ErrorKind::PermissionDenied => {
+            "use a port above 1023 or a directory of this user, or a socket of systemd"
+        }
+        _ => "use another address",
+    };
+    Error::new(format_args!("cannot listen on {address}: {error}")).remedy(fix)
 }
 
 pub(crate) struct ListeningSocket {

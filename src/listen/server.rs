@@ -1,5 +1,5 @@
-//! THE SERVER: connections are accepted and handed to threads until a signal comes, or another
-//! service takes over.
+//! THE SERVER: connections are accepted and handed to their service until a signal comes, or
+//! another service takes over.
 //!
 //! Not here: the threads (`session_threads`), what is said on a connection, and the next service
 //! (`renewal`). Invariant: nothing that a client does stops the accepting of others, and neither
@@ -7,8 +7,9 @@
 
 use super::client_connection::ClientConnection;
 use super::listening_socket::{Doorway, ListeningSocket};
-use super::service::{Service, SessionLimits};
+use super::service::Service;
 use super::service_manager::{Phase, tell};
+use super::session_places::{SessionLimits, SessionPlaces};
 use super::session_threads::SessionThreads;
 use crate::deadline::{Deadline, readiness};
 use crate::error::{Context, Result};
@@ -47,13 +48,15 @@ pub(crate) fn run(
     signals: &ServerSignals,
     is_replaced: IsReplaced<'_>,
 ) -> Result<()> {
-    let (threads, over) = (SessionThreads::new(service, limits), Arc::new(AtomicBool::new(false)));
+    let (threads, places) = (SessionThreads::new(service), SessionPlaces::new(limits));
+    let over = Arc::new(AtomicBool::new(false));
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let look = || look_around(service, signals, &over, &is_done, is_replaced);
         let looks = Builder::new().name("look-around".into()).spawn_scoped(scope, look);
         let looks = looks.context("cannot start a thread")?;
-        let server = Server { service, threads: &threads, limits, over: &over, stop: &signals.stop };
+        let server =
+            Server { service, threads: &threads, places: &places, limits, over: &over, stop: &signals.stop };
         let ended = match doorway {
             Doorway::Sockets(sockets) => {
                 tell(Phase::Ready);
@@ -68,7 +71,7 @@ pub(crate) fn run(
                 connection.map(|connection| server.admit(scope, connection))
             }
         };
-        while !threads.are_done_within(SECOND) {}
+        while !places.are_free_within(SECOND) {}
         threads.close();
         is_done.store(true, Relaxed);
         looks.thread().unpark();
@@ -116,6 +119,7 @@ fn look_around(
 struct Server<'s> {
     service: &'s dyn Service,
     threads: &'s SessionThreads<'s>,
+    places: &'s Arc<SessionPlaces>,
     limits: SessionLimits,
     /// Sessions are to end.
     over: &'s Arc<AtomicBool>,
@@ -162,7 +166,14 @@ impl<'s> Server<'s> {
             connection.write(reply, Deadline::after(Duration::ZERO));
             return;
         }
-        if let Some(mut refused) = self.threads.serve(scope, connection) {
+        let refused = match self.places.take(connection.peer()) {
+            None => Some(connection),
+            Some(place) => {
+                connection.seat(place);
+                self.service.take(connection).and_then(|one| self.threads.serve(scope, one))
+            }
+        };
+        if let Some(mut refused) = refused {
             refused.write(self.service.refusal(), Deadline::after(Duration::ZERO));
         }
     }

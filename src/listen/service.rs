@@ -1,12 +1,17 @@
-//! What is done with connections, and how many there may be.
+//! What is done with connections.
 
-use super::client_connection::{ClientConnection, Peer};
-use std::time::Duration;
+use super::client_connection::ClientConnection;
+use super::peer::Peer;
 
 /// What is done with connections.
 pub(crate) trait Service: Sync {
-    /// Serves a connection to its end.
-    fn serve(&self, connection: &mut ClientConnection);
+    /// Serves a connection to its end. It has the thread for itself.
+    fn serve(&self, connection: ClientConnection);
+
+    /// Takes a connection that needs no thread for itself, or gives it back.
+    fn take(&self, connection: ClientConnection) -> Option<ClientConnection> {
+        Some(connection)
+    }
 
     /// What a client is told that may not connect, and takes no place among sessions. `None`: it
     /// may.
@@ -17,15 +22,6 @@ pub(crate) trait Service: Sync {
     /// What a connection beyond the limits is told.
     fn refusal(&self) -> &'static [u8];
 
-    /// Called about each second, and after SIGHUP, in a thread of its own.
+    /// Called about each second, and after SIGHUP, in a thread for itself.
     fn look_around(&self);
-}
-
-/// How many sessions there may be, and how long a stop waits for those in a request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct SessionLimits {
-    pub(crate) sessions: usize,
-    /// From one address.
-    pub(crate) per_client: usize,
-    pub(crate) grace: Duration,
 }

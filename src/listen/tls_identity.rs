@@ -74,6 +74,9 @@ fn read(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, private))
-        .context(named(certificate))?;
+        .map_err(|error| {
+            let fix = format!("let {} be the private key of this certificate", key.display());
+            Error::new(format_args!("{}: {error}", certificate.display())).remedy(fix)
+        })?;
     Ok(Arc::new(config))
 }

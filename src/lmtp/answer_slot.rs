@@ -4,6 +4,7 @@
 //! Invariant: an answer that was given does not change; whoever drops its end without all answers
 //! leaves "try again later" for the rest.
 
+use super::loop_bell::SessionBell;
 use crate::deadline::Deadline;
 use crate::plan::Verdict;
 use crate::smtp_reply::SmtpReply;
@@ -22,16 +23,23 @@ pub(super) struct GivenAnswers(Arc<AnswerSlot>);
 struct AnswerSlot {
     answers: Mutex<Vec<Option<Verdict>>>,
     complete: Condvar,
+    /// Rung when they are complete.
+    bell: Option<SessionBell>,
 }
 
-/// For this many recipients.
-pub(super) fn answers(recipients: usize) -> (AwaitedAnswers, GivenAnswers) {
+/// For this many recipients. Who does not wait has a bell.
+pub(super) fn answers(recipients: usize, bell: Option<SessionBell>) -> (AwaitedAnswers, GivenAnswers) {
     let answers = Mutex::new(vec![None; recipients]);
-    let slot = Arc::new(AnswerSlot { answers, complete: Condvar::new() });
+    let slot = Arc::new(AnswerSlot { answers, complete: Condvar::new(), bell });
     (AwaitedAnswers(slot.clone()), GivenAnswers(slot))
 }
 
 impl AwaitedAnswers {
+    /// Whether all answers are there.
+    pub(super) fn are_there(&self) -> bool {
+        self.0.answers().iter().all(Option::is_some)
+    }
+
     /// Waits until all answers are there, no longer than until `deadline`, or until the session
     /// `must_end`.
     pub(super) fn take(self, deadline: Deadline, mut must_end: impl FnMut() -> bool) -> Vec<Verdict> {
@@ -52,7 +60,10 @@ impl GivenAnswers {
         let complete = answers.iter().all(Option::is_some);
         drop(answers);
         if complete {
-            self.0.complete.notify_one();
+            match &self.0.bell {
+                Some(bell) => bell.ring(),
+                None => self.0.complete.notify_one(),
+            }
         }
     }
 }
@@ -83,16 +94,16 @@ mod tests {
 
     #[test]
     fn what_nobody_answers_is_try_again_later() {
-        let (awaited, given) = answers(2);
+        let (awaited, given) = answers(2, None);
         given.give(1, &Verdict::Accept);
         given.give(1, &Verdict::Defer(SmtpReply::try_again_later("x")));
         drop(given);
         let taken = awaited.take(Deadline::after(Duration::from_secs(60)), || false);
         assert!(matches!(&taken[..], [Verdict::Defer(_), Verdict::Accept]), "{taken:?}");
-        let (awaited, _given) = answers(1);
+        let (awaited, _given) = answers(1, None);
         let taken = awaited.take(Deadline::after(Duration::ZERO), || false);
         assert!(matches!(&taken[..], [Verdict::Defer(_)]), "{taken:?}");
-        let (awaited, _given) = answers(1);
+        let (awaited, _given) = answers(1, None);
         let taken = awaited.take(Deadline::after(Duration::from_secs(600)), || true);
         assert!(matches!(&taken[..], [Verdict::Defer(_)]), "{taken:?}");
     }

@@ -1,12 +1,15 @@
 //! CHAOS: what goes wrong on purpose in a session, by settings with a chance, or because a
 //! recipient asks for it (`x+chaos-drop@…`).
 //!
-//! Not here: doing it (`client_session`). Invariant: with a seed, the same message to the same
-//! recipient meets the same mishaps, on every run and every host; without settings there are none.
+//! Not here: doing it (`client_session`). Invariants: with a seed, the same message to the same
+//! recipient meets the same mishaps, on every run and every host, whoever else it is for; without
+//! settings there are none.
 
 use crate::config::{ChaosMoment, ChaosTable, LmtpTable, Mischief};
 use crate::digest;
+use crate::mailbox_syntax::undotted;
 use crate::smtp_reply::SmtpReply;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// The longest delay that an address may ask for.
@@ -16,6 +19,8 @@ pub(super) struct Chaos {
     settings: Vec<ChaosTable>,
     by_address: bool,
     seed: Option<u64>,
+    /// Sessions so far.
+    sessions: AtomicU64,
 }
 
 /// What is to happen now.
@@ -34,12 +39,29 @@ pub(super) enum Mishap {
     Refuse(Option<SmtpReply>),
 }
 
-/// What a draw depends on.
+/// What a client has said, and of what.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Drawn<'a> {
-    /// What names the message: its Message-ID, or before that is known, its sender.
+    /// The number of its session.
+    pub(super) session: u64,
+    /// What names the message: its Message-ID or its text, or before that is known, its sender.
     pub(super) message: &'a str,
     pub(super) recipients: &'a [&'a str],
+}
+
+impl Drawn<'_> {
+    /// What the draw is over. No moment depends on the other recipients: a client divides a message
+    /// as it likes.
+    fn over(&self, moment: ChaosMoment) -> String {
+        match moment {
+            ChaosMoment::Mail | ChaosMoment::Data | ChaosMoment::Text => self.message.to_owned(),
+            ChaosMoment::Rcpt => {
+                let recipient = self.recipients.last().copied().unwrap_or_default();
+                format!("{}\0{}", self.message, same_domain(recipient))
+            }
+            _ => self.session.to_string(),
+        }
+    }
 }
 
 impl Chaos {
@@ -47,7 +69,13 @@ impl Chaos {
     pub(super) fn of(table: &LmtpTable) -> Option<Chaos> {
         let LmtpTable { chaos, chaos_by_address: by_address, seed, .. } = table;
         let is_on = *by_address || !chaos.is_empty();
-        is_on.then(|| Chaos { settings: chaos.clone(), by_address: *by_address, seed: *seed })
+        let (settings, sessions) = (chaos.clone(), AtomicU64::new(0));
+        is_on.then_some(Chaos { settings, by_address: *by_address, seed: *seed, sessions })
+    }
+
+    /// The number of a session that begins.
+    pub(super) fn begin_session(&self) -> u64 {
+        self.sessions.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The mishaps of this moment, in the order of the settings.
@@ -57,9 +85,10 @@ impl Chaos {
         let meant = &of.recipients[new.min(of.recipients.len())..];
         let is_meant = |one: &ChaosTable| one.domain.is_none() || meant.iter().any(|to| one.is_about(to));
         let here = self.settings.iter().enumerate().filter(|(_, one)| one.at == moment && is_meant(one));
-        let drawn = here.filter(|(number, one)| self.draw(*number, of) < one.percent);
+        let over = of.over(moment);
+        let drawn = here.filter(|(number, one)| self.draw(*number, &over) < one.percent);
         // Another draw than whether it happens.
-        let share = |number: usize| self.draw(usize::MAX - number, of) / 100.0;
+        let share = |number: usize| self.draw(usize::MAX - number, &over) / 100.0;
         let mut mishaps: Vec<Mishap> = drawn.map(|(number, one)| mishap(one, share(number))).collect();
         if self.by_address {
             let asked = meant.iter().filter_map(|one| asked(one));
@@ -69,20 +98,25 @@ impl Chaos {
     }
 
     /// From 0 to 100.
-    fn draw(&self, number: usize, of: Drawn<'_>) -> f64 {
+    fn draw(&self, number: usize, over: &str) -> f64 {
         let Some(seed) = self.seed else { return fastrand::f64() * 100.0 };
         let (seed, number) = (seed.to_string(), number.to_string());
-        let mut parts = vec![seed.as_bytes(), b"\0", number.as_bytes(), b"\0", of.message.as_bytes()];
-        of.recipients.iter().for_each(|one| parts.extend([b"\0", one.as_bytes()]));
+        let parts: [&[u8]; 5] = [seed.as_bytes(), b"\0", number.as_bytes(), b"\0", over.as_bytes()];
         digest::sha256_number(&parts.concat()) as f64 / u64::MAX as f64 * 100.0
     }
 }
 
 /// The seed of a message's choices; `None`: any.
 pub(super) fn seed_of(seed: Option<u64>, message_id: &str, recipient: &str) -> Option<u64> {
-    let seed = seed?.to_string();
+    let (seed, recipient) = (seed?.to_string(), same_domain(recipient));
     let parts: [&[u8]; 5] = [seed.as_bytes(), b"\0", message_id.as_bytes(), b"\0", recipient.as_bytes()];
     Some(digest::sha256_number(&parts.concat()))
+}
+
+/// The address with its domain as it is compared: case and a last dot mean nothing there.
+fn same_domain(address: &str) -> String {
+    let (local, domain) = address.rsplit_once('@').unwrap_or((address, ""));
+    format!("{local}@{}", undotted(domain).to_lowercase())
 }
 
 /// The mishap of a setting; of a delay, this share of its range.
@@ -133,14 +167,14 @@ mod tests {
         let (at, what, seconds) = (ChaosMoment::Text, Mischief::Drop, 0.0);
         let setting =
             ChaosTable { at, what, domain: None, percent, seconds, up_to: None, reply: None, bytes: 1 };
-        Chaos { settings: vec![setting], by_address: true, seed }
+        Chaos { settings: vec![setting], by_address: true, seed, sessions: AtomicU64::new(0) }
     }
 
     /// How many of 1000 messages meet a mishap, each named.
     fn met(chaos: &Chaos) -> Vec<usize> {
         let recipients = ["b@b.example"];
         let meets = |number: &usize| {
-            let drawn = Drawn { message: &number.to_string(), recipients: &recipients };
+            let drawn = Drawn { session: 0, message: &number.to_string(), recipients: &recipients };
             !chaos.at(ChaosMoment::Text, drawn).is_empty()
         };
         (0..1000).filter(meets).collect()
@@ -157,6 +191,7 @@ mod tests {
             seed_of(Some(1), "m", "r") == seed_of(Some(1), "m", "r") && seed_of(None, "m", "r").is_none()
         );
         assert_ne!(seed_of(Some(1), "m", "r"), seed_of(Some(1), "m", "s"));
+        assert_eq!(seed_of(Some(1), "m", "r@X.example."), seed_of(Some(1), "m", "r@x.example"));
     }
 
     #[test]
@@ -176,7 +211,7 @@ mod tests {
         }
         let recipients = ["chaos-421@x.example", "b@x.example"];
         let at = |many: usize| {
-            let drawn = Drawn { message: "m", recipients: &recipients[..many] };
+            let drawn = Drawn { session: 0, message: "m", recipients: &recipients[..many] };
             chaos(None, 0.0).at(ChaosMoment::Rcpt, drawn).len()
         };
         assert_eq!((at(1), at(2), at(0)), (1, 0, 0));

@@ -1,31 +1,85 @@
 //! The line to a client: the connection, in the clear or with TLS.
 //!
-//! Not here: what is said. Invariant: TLS moves no deadline; after its begin nothing goes in the
-//! clear.
+//! Not here: what is said. Invariants: TLS moves no deadline; after its begin nothing goes in the
+//! clear; a line that does not wait has no TLS.
 
 use crate::deadline::Deadline;
 use crate::listen::{ClientConnection, Heard, Pause};
 use rustls::{ServerConfig, ServerConnection};
 use std::io::{Read, Write};
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Time for a client to close its side.
-const CLOSING: Duration = Duration::from_secs(2);
-/// Reads in that time.
-const UNHEARD: usize = 256;
-
-pub(super) struct ClientLine<'c> {
-    connection: &'c mut ClientConnection,
+pub(super) struct ClientLine {
+    connection: ClientConnection,
     tls: Option<Box<ServerConnection>>,
+    /// Whoever reads and writes waits for the client.
+    waits: bool,
 }
 
-impl<'c> ClientLine<'c> {
-    pub(super) fn new(connection: &'c mut ClientConnection) -> ClientLine<'c> {
-        ClientLine { connection, tls: None }
+/// What became of bytes that were to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ReplyTaken {
+    All,
+    /// The client does not take the rest now, and the line does not wait.
+    Part,
+    Broken,
+}
+
+impl ClientLine {
+    /// A line that waits.
+    pub(super) fn new(connection: ClientConnection) -> ClientLine {
+        ClientLine { connection, tls: None, waits: true }
     }
 
-    pub(super) fn read(&mut self, into: &mut [u8], until: Deadline, at: Pause) -> Heard {
+    /// A line that does not wait.
+    pub(super) fn without_waits(connection: ClientConnection) -> ClientLine {
+        ClientLine { connection, tls: None, waits: false }
+    }
+
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
+    /// From now on it does.
+    pub(super) fn wait(&mut self) {
+        self.waits = true;
+    }
+
+    /// What can be asked whether there is something to read.
+    pub(super) fn socket(&self) -> Option<BorrowedFd<'_>> {
+        self.connection.socket()
+    }
+
+    /// `None`: there is nothing yet, and the line does not wait.
+    pub(super) fn read(&mut self, into: &mut [u8], until: Deadline, at: Pause) -> Option<Heard> {
+        match self.waits {
+            true => Some(self.wait_for(into, until, at)),
+            false => self.connection.read_now(into, until, at),
+        }
+    }
+
+    /// Writes these bytes and takes away those that are written.
+    pub(super) fn write(&mut self, bytes: &mut Vec<u8>, until: Deadline) -> ReplyTaken {
+        if self.waits {
+            let taken = bytes.is_empty() || self.give(bytes, until);
+            bytes.clear();
+            return if taken { ReplyTaken::All } else { ReplyTaken::Broken };
+        }
+        while !bytes.is_empty() {
+            match self.connection.write_now(bytes) {
+                Some(0) => return ReplyTaken::Part,
+                Some(many) => drop(bytes.drain(..many)),
+                None => {
+                    bytes.clear();
+                    return ReplyTaken::Broken;
+                }
+            }
+        }
+        ReplyTaken::All
+    }
+
+    fn wait_for(&mut self, into: &mut [u8], until: Deadline, at: Pause) -> Heard {
         loop {
             let Some(tls) = &mut self.tls else { return self.connection.read(into, until, at) };
             match tls.reader().read(into) {
@@ -41,7 +95,7 @@ impl<'c> ClientLine<'c> {
         }
     }
 
-    pub(super) fn write(&mut self, bytes: &[u8], until: Deadline) -> bool {
+    fn give(&mut self, bytes: &[u8], until: Deadline) -> bool {
         match &mut self.tls {
             None => self.connection.write(bytes, until),
             Some(tls) => tls.writer().write_all(bytes).is_ok() && self.give_out(until),
@@ -81,21 +135,24 @@ impl<'c> ClientLine<'c> {
         self.tls.is_none() && self.connection.has_left()
     }
 
-    /// Nothing more is written. What the client has sent meanwhile is read, because a connection
-    /// that is closed with bytes unread takes the last reply with it.
-    pub(super) fn close(&mut self) {
-        let until = Deadline::after(CLOSING);
+    /// Nothing more is written.
+    pub(super) fn finish(&mut self, until: Deadline) {
         if let Some(tls) = &mut self.tls {
             tls.send_close_notify();
             self.give_out(until);
         }
         self.connection.finish();
+    }
+
+    /// Reads bytes that nobody hears any more. Returns whether there may be others; `None`: there
+    /// are none yet, and the line does not wait.
+    pub(super) fn ignore(&mut self, until: Deadline) -> Option<bool> {
         let mut unheard = [0; 4096];
-        for _ in 0..UNHEARD {
-            if !matches!(self.connection.read(&mut unheard, until, Pause::Between), Heard::Bytes(_)) {
-                return;
-            }
-        }
+        let heard = match self.waits {
+            true => self.connection.read(&mut unheard, until, Pause::Between),
+            false => self.connection.read_now(&mut unheard, until, Pause::Between)?,
+        };
+        Some(matches!(heard, Heard::Bytes(_)))
     }
 
     /// Some bytes from the connection to TLS.

@@ -7,6 +7,7 @@
 //! limits.
 
 mod commands;
+mod taken_back;
 
 use super::dot_reader::DotReader;
 use super::mail_transaction::{Forwarded, MailTransaction};
@@ -17,6 +18,7 @@ use crate::envelope::Envelope;
 use crate::mail::Content;
 use crate::plan::Verdict;
 use crate::smtp_reply::SmtpReply;
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -105,11 +107,11 @@ pub(crate) struct Conversation<'r> {
     reading: Reading,
     body: Vec<u8>,
     /// Why the message that is being read is refused.
-    refused: Option<&'static str>,
+    refused: Option<Cow<'static, str>>,
     /// BDAT has begun: DATA is over for this message.
     in_pieces: bool,
     errors: usize,
-    /// What the client has said last, until somebody asks.
+    /// What the client has said last and carom has done, until somebody asks.
     said: Option<ChaosMoment>,
 }
 
@@ -167,31 +169,9 @@ impl<'r> Conversation<'r> {
     }
 
     /// The rest of the message is read, and the message refused with this line.
-    pub(crate) fn refuse_body(&mut self, reply: &'static str) {
-        self.refused.get_or_insert(reply);
+    pub(crate) fn refuse_body(&mut self, reply: impl Into<Cow<'static, str>>) {
+        self.refused.get_or_insert_with(|| reply.into());
         self.body = Vec::new();
-    }
-
-    /// What the client has said since this was asked last.
-    pub(crate) fn take_said(&mut self) -> Option<ChaosMoment> {
-        self.said.take()
-    }
-
-    /// The sender and the recipients so far.
-    pub(crate) fn parties(&self) -> (&str, Vec<&str>) {
-        let Some(MailTransaction { mail, recipients }) = &self.transaction else { return ("", Vec::new()) };
-        (&mail.sender, recipients.iter().map(|one| one.recipient.as_str()).collect())
-    }
-
-    /// What was said last has not happened: its reply says so.
-    pub(crate) fn take_back(&mut self, said: ChaosMoment) {
-        match (said, &mut self.transaction) {
-            (ChaosMoment::Rcpt, Some(transaction)) => drop(transaction.recipients.pop()),
-            (ChaosMoment::Mail, _) => self.transaction = None,
-            (ChaosMoment::Data, _) => self.reading = Reading::Command,
-            (ChaosMoment::Hello, _) => self.name = None,
-            _ => {}
-        }
     }
 
     /// TLS has begun: what was said before is forgotten (RFC 3207).
@@ -211,7 +191,7 @@ impl<'r> Conversation<'r> {
                 let (body, refused) = (&mut self.body, &mut self.refused);
                 let (used, ended) = reader.read(input, |text| keep(body, refused, text, room));
                 if reader.is_stray() {
-                    self.refused = Some("550 5.5.2 only CR LF may end a line");
+                    self.refused = Some("550 5.5.2 only CR LF may end a line".into());
                     self.body = Vec::new();
                 }
                 match ended {
@@ -324,16 +304,16 @@ impl<'r> Conversation<'r> {
     }
 
     fn end_of_piece(&mut self, last: bool, out: &mut Vec<u8>) -> Turn {
-        match (self.refused, last) {
+        match (self.refused.clone(), last) {
             (_, true) => self.end_of_body(out),
             (None, false) => ok(out, "250 2.0.0 ok"),
-            (Some(refused), false) => self.refuse(refused, out),
+            (Some(refused), false) => self.refuse(&refused, out),
         }
     }
 
     fn end_of_body(&mut self, out: &mut Vec<u8>) -> Turn {
         self.said = Some(ChaosMoment::Text);
-        let (body, refused) = (std::mem::take(&mut self.body), self.refused);
+        let (body, refused) = (std::mem::take(&mut self.body), self.refused.take());
         let forwarded = self.forwarded.take();
         let transaction = self.transaction.take().unwrap_or_default();
         self.reset();
@@ -346,8 +326,8 @@ impl<'r> Conversation<'r> {
             Dialect::Lmtp => transaction.recipients.len().max(1),
             Dialect::Smtp => 1,
         };
-        (1..replies).for_each(|_| say(out, refused));
-        self.refuse(refused, out)
+        (1..replies).for_each(|_| say(out, &refused));
+        self.refuse(&refused, out)
     }
 
     fn reset(&mut self) {
@@ -355,8 +335,13 @@ impl<'r> Conversation<'r> {
         (self.reading, self.in_pieces, self.body) = (Reading::Command, false, Vec::new());
     }
 
+    /// What carom refuses itself does not go wrong on purpose.
     fn refuse(&mut self, reply: &str, out: &mut Vec<u8>) -> Turn {
         say(out, reply);
+        self.said = None;
+        if ends_session(reply) {
+            return Turn::Close;
+        }
         self.errors += 1;
         if self.errors <= self.rules.errors {
             return Turn::Next;
@@ -367,12 +352,12 @@ impl<'r> Conversation<'r> {
 }
 
 /// Text of a message that fits.
-fn keep(body: &mut Vec<u8>, refused: &mut Option<&'static str>, text: &[u8], max_size: u64) {
+fn keep(body: &mut Vec<u8>, refused: &mut Option<Cow<'static, str>>, text: &[u8], max_size: u64) {
     if refused.is_some() {
         return;
     }
     if (body.len() + text.len()) as u64 > max_size {
-        *refused = Some("552 5.3.4 message too large");
+        *refused = Some("552 5.3.4 message too large".into());
         *body = Vec::new();
         return;
     }

@@ -6,8 +6,9 @@
 //! messages that come in while others are put on record share a commit; what goes wrong with one
 //! message gives it alone "try again later".
 
-use super::answer_slot::{GivenAnswers, answers};
+use super::answer_slot::{AwaitedAnswers, GivenAnswers, answers};
 use super::desk_queue::{BatchTurn, Committing, DeskQueue};
+use super::loop_bell::SessionBell;
 use super::message_room::HeldRoom;
 use crate::deadline::Deadline;
 use crate::deliver::{self, Asked, Carried, LastLineOf};
@@ -43,22 +44,22 @@ struct DecidedBatch<'h> {
 
 impl<'h> DeliveryDesk<'h> {
     pub(super) fn new(house: &'h House) -> DeliveryDesk<'h> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        DeliveryDesk { house, queue: DeskQueue::new(cores.min(4)) }
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        DeliveryDesk { house, queue: DeskQueue::new(processors) }
     }
 
-    /// Hands in a message, one mail for each recipient; returns the answers in their order. Waits
-    /// no longer than until the deadline of the message, or until the session `must_end`.
-    pub(super) fn decide(
+    /// Takes a message, one mail for each recipient. Its answers come in their order, by the
+    /// deadline.
+    pub(super) fn hand_in(
         &self,
         mails: Vec<Mail>,
         room: Option<HeldRoom<'h>>,
-        must_end: impl FnMut() -> bool,
-    ) -> Vec<Verdict> {
-        let (awaited, given) = answers(mails.len());
+        bell: Option<SessionBell>,
+    ) -> (AwaitedAnswers, Deadline) {
+        let (awaited, given) = answers(mails.len(), bell);
         let deadline = self.house.deadline();
         self.queue.put(HandedIn { mails, answers: given, deadline, _room: room });
-        awaited.take(deadline, must_end)
+        (awaited, deadline)
     }
 
     /// Delivers until the desk is closed and nothing waits.

@@ -48,23 +48,37 @@ impl<'h> MessageRoom<'h> {
         mut must_end: impl FnMut() -> bool,
     ) -> bool {
         let needed = MemoryBudget::needed_by(size);
-        let has = |held: &Option<HeldRoom<'_>>| held.as_ref().is_some_and(|held| held.room.bytes() >= needed);
-        if has(&self.held) {
+        if self.grow(needed) {
             return true;
         }
-        // Twice as much, so that a long message asks seldom.
-        if let Some(held) = &mut self.held
-            && (held.grow(needed * 2) || held.grow(needed))
-        {
-            return true;
-        }
-        while !has(&self.held) && !until.passed() && !must_end() {
+        while !self.has(needed) && !until.passed() && !must_end() {
             let first = MemoryBudget::needed_by(announced.max(size));
             if !self.wait(needed, first, until.within(SLICE)) {
                 return false;
             }
         }
-        has(&self.held)
+        self.has(needed)
+    }
+
+    /// The same without a wait.
+    pub(super) fn hold_now(&mut self, size: u64, announced: u64) -> bool {
+        let needed = MemoryBudget::needed_by(size);
+        if !self.grow(needed) && self.held.is_none() {
+            let first = MemoryBudget::needed_by(announced.max(size));
+            self.wait(needed, first, Deadline::after(Duration::ZERO));
+        }
+        self.has(needed)
+    }
+
+    fn has(&self, needed: u64) -> bool {
+        self.held.as_ref().is_some_and(|held| held.room.bytes() >= needed)
+    }
+
+    /// Makes what it has large enough without a wait.
+    fn grow(&mut self, needed: u64) -> bool {
+        let has = self.has(needed);
+        // Twice as much, so that a long message asks seldom.
+        has || self.held.as_mut().is_some_and(|held| held.grow(needed * 2) || held.grow(needed))
     }
 
     /// Waits a moment. Returns whether there is something to wait for.

@@ -13,14 +13,17 @@ pub(crate) mod conversation;
 mod delivery_desk;
 mod desk_queue;
 mod dot_reader;
+mod loop_bell;
 mod message_room;
 mod recipient_desk;
 mod sending_pace;
 mod session_counts;
+mod session_loop;
 mod session_means;
 mod spoken_reply;
 mod mail_transaction;
 mod verbs;
+mod written_text;
 
 use crate::clock;
 use crate::config::{ChaosMoment, Config, LmtpTable};
@@ -38,9 +41,11 @@ use conversation::{ConnectedClient, Conversation, ConversationRules, Dialect};
 use delivery_desk::DeliveryDesk;
 use recipient_desk::RecipientDesk;
 use session_counts::SessionCounts;
+use session_loop::SessionLoop;
 use session_means::{SessionMeans, SessionTimes};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::Builder;
+use std::thread::{Builder, Scope};
 use std::time::Duration;
 
 /// What serves clients, with one config.
@@ -82,17 +87,25 @@ impl LmtpServer {
         memory::give_large_blocks_back();
         open_files::allow_most();
         let means = self.means();
+        let sessions = SessionLoop::new().context("cannot wait for clients")?;
         let table = &self.house.config.lmtp;
         let ended = std::thread::scope(|scope| {
+            let thread = |name: &str| Builder::new().name(name.to_owned());
             let workers = (0..table.threads).try_for_each(|number| {
-                let thread = Builder::new().name(format!("lmtp-{number}"));
-                thread.spawn_scoped(scope, || means.desk.work()).map(drop)
+                thread(&format!("lmtp-{number}")).spawn_scoped(scope, || means.desk.work()).map(drop)
             });
+            let waits = || {
+                let sessions = &sessions;
+                let wait = move || sessions.run(&|session| serve_alone(scope, session));
+                thread("lmtp-sessions").spawn_scoped(scope, wait).map(drop)
+            };
             let serve = || {
-                let service = LmtpService { means: &means };
+                let service = LmtpService { means: &means, sessions: &sessions };
                 listen::run(&service, doorway, limits(table), signals, is_replaced)
             };
-            let ended = workers.context("cannot start the threads of carom lmtp").and_then(|()| serve());
+            let started = workers.and_then(|()| waits()).context("cannot start the threads of carom lmtp");
+            let ended = started.and_then(|()| serve());
+            sessions.close();
             means.desk.close();
             ended
         });
@@ -143,11 +156,31 @@ fn seconds(many: u32) -> Duration {
     Duration::from_secs(many.into())
 }
 
-struct LmtpService<'s, 'h> {
-    means: &'s SessionMeans<'h>,
+/// Serves a session in a thread for itself.
+fn serve_alone<'scope, 's: 'scope, 'h: 's>(scope: &'scope Scope<'scope, '_>, session: ClientSession<'s, 'h>) {
+    let serve = move || {
+        if catch_unwind(AssertUnwindSafe(|| session.run())).is_err() {
+            tracing::error!("carom failed in a session: please report it");
+        }
+    };
+    let thread = Builder::new().name("session".into()).stack_size(listen::SESSION_STACK);
+    if let Err(error) = thread.spawn_scoped(scope, serve) {
+        tracing::warn!(%error, "cannot start a thread for a session: its client comes again");
+    }
 }
 
-impl LmtpService<'_, '_> {
+struct LmtpService<'s, 'h> {
+    means: &'s SessionMeans<'h>,
+    sessions: &'s SessionLoop<'s, 'h>,
+}
+
+impl<'s> LmtpService<'s, '_> {
+    /// What is there for a client that may connect.
+    fn begin(&self, client: ConnectedClient) -> Conversation<'s> {
+        self.means.counts.add("lmtp_sessions");
+        Conversation::new(&self.means.rules, client)
+    }
+
     /// `None`: it may not connect.
     fn client(&self, peer: Peer) -> Option<ConnectedClient> {
         let LmtpTable { clients, xforward, .. } = &self.means.house.config.lmtp;
@@ -163,11 +196,21 @@ impl LmtpService<'_, '_> {
 }
 
 impl Service for LmtpService<'_, '_> {
-    fn serve(&self, connection: &mut ClientConnection) {
+    fn serve(&self, connection: ClientConnection) {
         let Some(client) = self.client(connection.peer()) else { return };
-        self.means.counts.add("lmtp_sessions");
-        let conversation = Conversation::new(&self.means.rules, client);
-        ClientSession::new(self.means, ClientLine::new(connection), conversation).run();
+        ClientSession::new(self.means, ClientLine::new(connection), self.begin(client)).run();
+    }
+
+    fn take(&self, connection: ClientConnection) -> Option<ClientConnection> {
+        // Who rests on purpose, or asks a policy at RCPT, holds up nobody else.
+        let needs_thread = self.means.chaos.is_some() || self.means.rules.asks_at_rcpt;
+        if needs_thread || connection.socket().is_none() {
+            return Some(connection);
+        }
+        let Some(client) = self.client(connection.peer()) else { return Some(connection) };
+        let line = ClientLine::without_waits(connection);
+        self.sessions.take(ClientSession::new(self.means, line, self.begin(client)));
+        None
     }
 
     fn turned_away(&self, peer: Peer) -> Option<&'static [u8]> {

@@ -4,6 +4,7 @@
 //! Not here: what messages count (`deliver`). Invariant: counting never holds up a session; what is
 //! counted since the last time goes with a kill.
 
+use super::spoken_reply::code_of;
 use crate::plan::Verdict;
 use crate::store::{ANSWER_TIMES, Store, Tally};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -32,7 +33,7 @@ impl SessionCounts {
 
     /// A recipient was refused at RCPT.
     pub(super) fn refused(&self, verdict: &Verdict) {
-        self.state().tally.add(answer_class(verdict));
+        count_answer(&mut self.state().tally, verdict);
     }
 
     /// A message was answered after this time.
@@ -40,7 +41,7 @@ impl SessionCounts {
         let tally = &mut self.state().tally;
         tally.add("lmtp_messages");
         for verdict in verdicts {
-            tally.add(answer_class(verdict));
+            count_answer(tally, verdict);
         }
         let within = ANSWER_TIMES.iter().find(|(limit_ms, _)| after <= Duration::from_millis(*limit_ms));
         tally.add(within.map_or("lmtp_answered_later", |(_, name)| name));
@@ -65,6 +66,12 @@ impl SessionCounts {
     fn state(&self) -> MutexGuard<'_, Counting> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// There are at most as many codes as SMTP has.
+fn count_answer(tally: &mut Tally, verdict: &Verdict) {
+    tally.add(answer_class(verdict));
+    tally.add(&format!("lmtp_answers_code_{}", code_of(verdict)));
 }
 
 fn answer_class(verdict: &Verdict) -> &'static str {

@@ -40,6 +40,11 @@ pub(crate) fn spoken(verdict: &Verdict) -> String {
     }
 }
 
+/// The code of the reply.
+pub(crate) fn code_of(verdict: &Verdict) -> String {
+    spoken(verdict).chars().take(3).collect()
+}
+
 /// The verdict that stands for all recipients of a message, where there is one reply for all: if
 /// one has to wait, they all come again; otherwise it is taken if one is accepted.
 pub(crate) fn common(verdicts: &[Verdict]) -> &Verdict {

@@ -5,11 +5,9 @@
 //! smtp-proto knows no XFORWARD. Invariant: what is not understood whole is refused, and nothing
 //! that is read has a control character.
 
+use super::written_text::{PATH, original_recipient, xtext};
 use crate::envelope::{Envelope, WantedReport};
 use std::net::IpAddr;
-
-/// Longest path or parameter that is taken.
-const PATH: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verb {
@@ -140,7 +138,7 @@ fn mail(rest: &str) -> Result<MailFrom, BadCommand> {
                 }
             }
             ("SMTPUTF8", None) => mail.utf8 = true,
-            ("ENVID", Some(id)) if mail.envid.is_none() => mail.envid = Some(xtext(id)?),
+            ("ENVID", Some(id)) if mail.envid.is_none() => mail.envid = Some(xtext(id).ok_or(SYNTAX)?),
             ("RET", Some(part)) if !ret => {
                 ret = true;
                 mail.header_only = part.eq_ignore_ascii_case("HDRS");
@@ -170,8 +168,7 @@ fn rcpt(rest: &str) -> Result<RcptTo, BadCommand> {
         match (key.as_str(), value) {
             ("NOTIFY", Some(when)) if rcpt.notify.is_none() => rcpt.notify = Some(wanted_reports(when)?),
             ("ORCPT", Some(address)) if rcpt.original.is_none() => {
-                let (_, address) = address.split_once(';').ok_or(SYNTAX)?;
-                rcpt.original = Some(xtext(address)?);
+                rcpt.original = Some(original_recipient(address).ok_or(SYNTAX)?);
             }
             ("NOTIFY" | "ORCPT", _) => return Err(SYNTAX),
             _ => return Err(UNKNOWN_PARAMETER),
@@ -205,7 +202,7 @@ fn bdat(rest: &str) -> Result<Verb, BadCommand> {
 
 fn forwarded(word: &str) -> Result<ForwardedFact, BadCommand> {
     let (key, Some(value)) = parameter(word) else { return Err(SYNTAX) };
-    let value = xtext(value)?;
+    let value = xtext(value).ok_or(SYNTAX)?;
     let there = || Some(value.clone()).filter(|value| !is_unavailable(value));
     Ok(match key.as_str() {
         "ADDR" => ForwardedFact::Address(there().and_then(|text| Envelope::client_address_in(&text))),
@@ -260,30 +257,6 @@ fn path_after<'l>(rest: &'l str, keyword: &str) -> Result<(&'l str, &'l str), Ba
 fn number(text: &str) -> Result<u64, BadCommand> {
     let is_number = !text.is_empty() && text.len() <= 18 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| is_number).ok_or(SYNTAX)
-}
-
-/// Text whose odd characters are `+XX` (RFC 3461 section 4).
-fn xtext(text: &str) -> Result<String, BadCommand> {
-    let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
-    while let [byte, after @ ..] = rest {
-        match (byte, after) {
-            (b'+', [high, low, after @ ..]) => {
-                bytes.push(hex(*high).ok_or(SYNTAX)? << 4 | hex(*low).ok_or(SYNTAX)?);
-                rest = after;
-            }
-            (b'+', _) => return Err(SYNTAX),
-            _ => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
-    }
-    let text = String::from_utf8(bytes).map_err(|_| SYNTAX)?;
-    if text.len() > PATH || text.contains(char::is_control) { Err(SYNTAX) } else { Ok(text) }
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ impl Acting<'_, '_> {
 
     /// Leaves out what is too old, what is on record, and addresses that mail has reached since.
     /// Those are alive: a first reading, or one after an outage, finds together what happened one
-    /// after the other.
+    /// after the other. An address before aliases is dead only if nothing sent to it arrived.
     pub(super) fn that_matter(&self, mut failures: Vec<FailedDelivery>) -> Result<Vec<FailedDelivery>> {
         let oldest_ms = clock::now_ms() - ACTED_ON_FOR_MS;
         failures.retain(|failed| failed.at_ms >= oldest_ms);
@@ -81,6 +81,11 @@ impl Acting<'_, '_> {
         let known = self.house.store.known_keys(&keys)?;
         let mut keys = known.iter();
         failures.retain(|_| keys.next() == Some(&false));
+        for failed in failures.iter_mut().filter(|failed| failed.final_recipient.is_some()) {
+            if !self.index.whole_alias_failed(failed.row())? {
+                failed.forget_alias();
+            }
+        }
         let addresses: Vec<&str> = failures.iter().flat_map(FailedDelivery::addresses).collect();
         let mut last = self.index.last_successes(&addresses)?.into_iter();
         for failed in &mut failures {
@@ -147,7 +152,7 @@ impl Acting<'_, '_> {
         let (mut done, outside): (Vec<_>, Vec<_>) = acted.into_iter().partition(|one| one.ready.is_empty());
         done.extend(outside.into_iter().filter_map(|one| self.outside.hand_over(one)));
         let lines: Vec<String> = done.into_iter().map(|one| one.noted).collect();
-        self.house.log.append_noted(&lines);
+        self.house.log.append_json(&lines);
     }
 
     fn try_again(&self, failed: &[(&FailedDelivery, Undecided)], now_ms: i64) -> Result<()> {

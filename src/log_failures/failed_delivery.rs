@@ -3,17 +3,16 @@
 //!
 //! Not here: what is done about it (`log_failures`), and what a failure means (policies).
 
-use crate::envelope::split_address;
 use crate::index::StoredDelivery;
 use crate::mail::Key;
-use crate::mailbox_syntax::is_unambiguous;
+use crate::mailbox_syntax::{is_unambiguous, split_address};
 use crate::maillog::Whose;
 use crate::maillog::logged_reply::LoggedReply;
 use crate::report::{self, Original, Report, ReportKind};
 use crate::return_path;
 
 /// SMTP commands that a server answers.
-const STAGES: [&str; 5] = ["RCPT", "DATA", "MAIL", "EHLO", "HELO"];
+const STAGES: [&str; 8] = ["RCPT", "DATA", "MAIL", "EHLO", "HELO", "CONN", "STARTTLS", "AUTH"];
 
 /// A delivery that failed for good.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +82,13 @@ impl FailedDelivery {
         Key::of_delivery(self.id)
     }
 
+    /// It says nothing of the address before aliases.
+    pub(crate) fn forget_alias(&mut self) {
+        if let Some(last) = self.final_recipient.take() {
+            self.recipient = last;
+        }
+    }
+
     /// The domain whose mail failed: instances of the policy see failures of one domain only.
     pub(crate) fn sender_domain(&self) -> String {
         split_address(&self.sender).map_or("", |(_, domain)| domain).to_lowercase()
@@ -133,6 +139,31 @@ impl FailedDelivery {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_that_was_answered_is_told() {
+        let stage = |reply: &str| {
+            let delivery = StoredDelivery {
+                sender: Some("a@example.com"),
+                recipient: Some("gone@there.example"),
+                status: "bounced",
+                reply: Some(reply),
+                ..StoredDelivery::default()
+            };
+            FailedDelivery::of(1, &delivery).map(|failed| failed.report().recipients[0].stage)
+        };
+        let exim = "SMTP error from remote mail server after";
+        for (reply, told) in [
+            (format!("{exim} MAIL FROM:<a@example.com> SIZE=9: 550 5.1.1 User unknown"), "MAIL"),
+            (format!("{exim} pipelined EHLO mail.example.com: 550 5.1.2 Host unknown"), "EHLO"),
+            (format!("{exim} initial connection: 550 5.1.1 User unknown"), "CONN"),
+            ("550 5.1.1 User unknown (in reply to CONNECT command)".to_owned(), "CONN"),
+            ("host mx said: 550 5.1.1 User unknown (in reply to RCPT TO command)".to_owned(), "RCPT"),
+            ("550 5.1.1 User unknown".to_owned(), ""),
+        ] {
+            assert_eq!(stage(&reply), Some(told), "{reply}");
+        }
+    }
 
     #[test]
     fn a_local_user_sends_for_the_host_and_never_for_everybody() {

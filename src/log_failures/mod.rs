@@ -83,7 +83,7 @@ pub(crate) fn act_on_log(
     settings_are_valid(&house)?;
     let policy = house.policy();
     let (failures, undone, left) = std::thread::scope(|scope| {
-        let (outside, noted) = (Outside::new(scope, (&house, &policy), deadline), NotedLines::default());
+        let (outside, noted) = (Outside::new(scope, (&house, &policy), deadline)?, NotedLines::default());
         let mut acting =
             Acting { house: &house, policy: &policy, index, watermark, deadline, outside, noted, acted: 0 };
         let done = acting.act_on_all();

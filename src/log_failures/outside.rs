@@ -6,14 +6,14 @@
 
 use super::acted_failure::ActedFailure;
 use crate::deadline::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::house::House;
 use crate::journal::{LeftStep, RunEnd, StepsDone, run_all};
 use crate::policy::Policy;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// Failures that wait for the thread, at most.
 const WAITING: usize = 4096;
@@ -47,12 +47,13 @@ impl<'s> Outside<'s> {
         scope: &'s Scope<'s, 'h>,
         (house, policy): (&'h House, &'h Policy),
         deadline: Deadline,
-    ) -> Outside<'s> {
+    ) -> Result<Outside<'s>> {
         let (entrance, queue) = sync_channel(WAITING);
         let written = Arc::new(AtomicU64::new(0));
         let desk = Desk { house, policy, deadline, written: written.clone() };
-        let thread = scope.spawn(move || desk.work(&queue));
-        Outside { entrance, thread, handed_over: 0, written, left: Vec::new() }
+        let thread = Builder::new().name("outside".into()).spawn_scoped(scope, move || desk.work(&queue));
+        let thread = thread.context("cannot start a thread for notifications")?;
+        Ok(Outside { entrance, thread, handed_over: 0, written, left: Vec::new() })
     }
 
     /// Has the steps done that are ready. Never waits: returns what found no place.
@@ -96,7 +97,7 @@ impl Desk<'_> {
             if self.deadline.passed() {
                 too_late.extend(some.iter().map(|one| one.key().to_owned()));
                 let lines: Vec<String> = some.iter().map(|one| one.noted.clone()).collect();
-                self.house.log.append_noted(&lines);
+                self.house.log.append_json(&lines);
             } else {
                 self.run(&some, &mut left);
                 left.truncate(LeftStep::MOST);

@@ -64,7 +64,8 @@ impl Place {
         let (watermark, deadline) =
             (Watermark::of(&index, &house.store).unwrap(), Deadline::after(Duration::from_secs(30)));
         std::thread::scope(|scope| {
-            let (outside, noted) = (Outside::new(scope, (house, &policy), deadline), NotedLines::default());
+            let outside = Outside::new(scope, (house, &policy), deadline).unwrap();
+            let noted = NotedLines::default();
             let mut acting = Acting {
                 house,
                 policy: &policy,

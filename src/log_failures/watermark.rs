@@ -2,8 +2,8 @@
 //! databases. The store's is written with the batch, the index's after it.
 //!
 //! Not here: what makes a failure count once, which is its key in the journal. Invariant: the index
-//! is never ahead, unless the store was restored from a backup or deleted; then the failures of
-//! the last days are acted on again, as far as the store does not know them.
+//! is never ahead, unless the store was restored from a backup or deleted; then the failures of the
+//! last days are acted on again, as far as the store does not know them.
 
 use crate::clock;
 use crate::error::Result;

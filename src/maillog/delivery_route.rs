@@ -1,5 +1,5 @@
-//! How a delivery was sent: the streams that it belongs to, the TLS level of its session, and
-//! whose mail it is.
+//! How a delivery was sent: the streams that it belongs to, the TLS level of its session, and whose
+//! mail it is.
 //!
 //! A stream is a *source*: a kind and a name. PowerMTA names a virtual MTA, its pool, the source
 //! address and the job; Postfix an instance and a transport; a header the campaign. Not here: the

@@ -1,7 +1,7 @@
 //! A reply in a log, as a policy is asked about it: text, codes, the command that was answered.
 //!
 //! Not here: what it means. Invariant: two replies have the same key only if the policy would be
-//! asked the same.
+//! asked the same; a reply to an earlier command than RCPT keeps that command.
 
 use super::stable_id::stable_id;
 use crate::class::{DeliveryFailure, mentioned};
@@ -22,12 +22,15 @@ pub(crate) struct LoggedReply<'a> {
 impl LoggedReply<'_> {
     pub(crate) fn key(&self) -> u64 {
         let dsn = self.dsn.unwrap_or_default();
-        let [text, dsn, host] = [self.text, dsn, self.host()].map(str::as_bytes);
-        match mentioned(self.text, self.sender, self.recipient) {
-            (None, None) => stable_id(&[text, dsn, host]),
+        let asked = exim_answer(self.text);
+        let said = asked.map_or(self.text, |(_, said)| said);
+        let stage = asked.map_or("", |(stage, _)| stage);
+        let [text, dsn, host] = [said, dsn, self.host()].map(str::as_bytes);
+        match mentioned(said, self.sender, self.recipient) {
+            (None, None) if stage.is_empty() => stable_id(&[text, dsn, host]),
             (sender, recipient) => {
                 let [sender, recipient] = [sender, recipient].map(|one| one.unwrap_or_default().as_bytes());
-                stable_id(&[text, dsn, host, sender, recipient])
+                stable_id(&[text, dsn, host, sender, recipient, stage.as_bytes()])
             }
         }
     }
@@ -38,12 +41,14 @@ impl LoggedReply<'_> {
 
     /// What the policy is asked.
     pub(crate) fn failure(&self) -> DeliveryFailure {
-        let stage = self.text.rsplit_once("(in reply to ").map(|(_, stage)| stage);
-        let stage = stage.map_or("", |stage| stage.trim_end_matches(')').trim_end_matches(" command"));
+        let in_frame = || self.text.rsplit_once("(in reply to ").map(|(_, stage)| stage);
+        let stage = || in_frame().map(|stage| stage.trim_end_matches(')').trim_end_matches(" command"));
+        let (stage, text) =
+            exim_answer(self.text).unwrap_or_else(|| (stage().unwrap_or_default(), self.text));
         DeliveryFailure {
-            text: self.text.to_owned(),
+            text: text.to_owned(),
             status: self.dsn.unwrap_or_default().to_owned(),
-            code: code(self.text),
+            code: code(text),
             stage: stage.to_owned(),
             remote_mta: self.host().to_owned(),
             ..DeliveryFailure::default()
@@ -56,6 +61,21 @@ impl LoggedReply<'_> {
 pub(crate) fn host(relay: Option<&str>) -> &str {
     let host = relay.unwrap_or_default().split(['[', ' ', ':']).next().unwrap_or_default();
     if host == "none" { "" } else { host }
+}
+
+/// The command and the reply in Exim's `SMTP error from remote mail server after MAIL FROM:<…>: 550
+/// text`.
+fn exim_answer(text: &str) -> Option<(&str, &str)> {
+    const COMMANDS: [&str; 5] = ["MAIL FROM", "EHLO", "HELO", "LHLO", "STARTTLS"];
+    let (before, framed) = text.split_once(" error from remote mail server after ")?;
+    let is_reply = |at: &usize| smtp_reply::leading_code(&framed[*at..]).is_some();
+    let at = framed.match_indices(": ").map(|(colon, _)| colon + 2).find(is_reply)?;
+    let command = framed.strip_prefix("pipelined ").unwrap_or(framed);
+    let known = COMMANDS.iter().find(|name| command.starts_with(**name)).copied();
+    let stage = known.or(framed.starts_with("initial connection").then_some("CONNECT"));
+    // AUTH, and what only later releases name: it is not the recipient that was answered.
+    let stage = stage.unwrap_or_else(|| framed[..at - 2].split([' ', ':']).next().unwrap_or_default());
+    (!before.contains(' ')).then_some((stage, &framed[at..]))
 }
 
 /// The code of another server's reply, or the one that the text begins with; 0 if there is none.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LoggedStatus {
-    /// Delivered, or handed on.
+    /// Delivered, or handed on to another host.
     Sent,
     /// Refused for good; the sender was notified.
     Bounced,
@@ -25,6 +25,8 @@ pub(crate) enum LoggedStatus {
     Held,
     /// Refused in the session, for now or for good.
     Rejected,
+    /// Goes on on this host under another queue id, whose deliveries tell what became of it.
+    Forwarded,
 }
 
 impl LoggedStatus {
@@ -43,6 +45,7 @@ impl LoggedStatus {
             LoggedStatus::Discarded => "discarded",
             LoggedStatus::Held => "held",
             LoggedStatus::Rejected => "rejected",
+            LoggedStatus::Forwarded => "forwarded",
         }
     }
 }

@@ -6,6 +6,7 @@
 //! delivery failed. Invariant: every line is counted in `Lines`, and memory is bounded by a chunk
 //! of a log and the open messages.
 
+mod line_places;
 pub(crate) mod stable_id;
 pub(crate) mod message_ids;
 mod logged_status;
@@ -29,18 +30,21 @@ pub(crate) mod wrapped;
 pub(crate) mod journald;
 mod recent_ids;
 pub(crate) mod correlate;
-pub(crate) mod message_lines;
+pub(crate) mod logged_message;
 mod deferred_deliveries;
 pub(crate) mod powermta;
 pub(crate) mod kumomta;
+pub(crate) mod message_lines;
 mod line_form;
 pub(crate) mod log_clock;
 pub(crate) mod sampled_log;
 
+pub(crate) use correlate::{LifeLine, LineMeaning};
 pub(crate) use delivery::Delivery;
 pub(crate) use delivery_route::{DeliveryRoute, SourceKind};
 pub(crate) use logged_status::LoggedStatus;
 pub(crate) use packed_deliveries::PackedDeliveries;
+pub(crate) use postfix::AttemptResult;
 pub(crate) use whose::Whose;
 
 use serde::{Deserialize, Serialize};

@@ -4,6 +4,7 @@
 //! Not here: choosing the sample (`tail`). Invariant: nothing is remembered or written.
 
 use super::kumomta::{RecordLog, RecordState};
+use super::line_places::line_places;
 use super::log_fault::LogFault;
 use super::log_health::{LogHealth, LogReading, understood};
 use super::postfix::{self, Event, Grammar, LogLine, LogServer, NotPostfix};
@@ -15,7 +16,6 @@ use super::wrapped::Unwrapper;
 use super::{Lines, line_form, unread_form};
 use crate::config::LogKind;
 use jiff::tz::TimeZone;
-use memchr::memchr_iter;
 use std::sync::Arc;
 
 pub(crate) struct SampledLog {
@@ -68,13 +68,9 @@ fn of_lines(server: LogServer, sample: &LogSample, zone: TimeZone) -> (LogReadin
     let mut unwrapper = Unwrapper::default();
     let (mut lines, mut form) = (Lines::default(), "");
     let (mut unread, mut stranger) = (UnreadLine::default(), UnreadLine::default());
-    let mut start = 0;
-    let rest =
-        (sample.lines.last() != Some(&b'\n') && !sample.lines.is_empty()).then_some(sample.lines.len());
-    for end in memchr_iter(b'\n', &sample.lines).chain(rest) {
-        let line = &sample.lines[start..end];
+    for place in line_places(&sample.lines) {
+        let line = &sample.lines[place];
         let line = &line[..line.len().min(postfix::LINE)];
-        start = end + 1;
         let plain = reader.read(line);
         let is_plain = plain != Err(NotPostfix::Unknown);
         let parsed = match plain {

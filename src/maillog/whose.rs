@@ -1,5 +1,5 @@
-//! Whose mail there is: our own, that of others, or mail on its way into carom; and who hands it
-//! to the mail server.
+//! Whose mail there is: our own, that of others, or mail on its way into carom; and who hands it to
+//! the mail server.
 //!
 //! Not here: whose a delivery is (`whose_delivery`). Invariant: a name of JSON and of the index is
 //! written here only, and never changes.

@@ -1,7 +1,7 @@
 //! Whose a delivery is, by the rules of the config.
 //!
 //! Not here: the rules (`OwnMail`). Invariant: what is handed to carom is never our own mail,
-//! whoever sent it.
+//! whoever sent it; no Message-ID, header or client id makes mail ours.
 
 use super::delivery::Delivery;
 use super::delivery_route::SourceKind;
@@ -18,7 +18,7 @@ pub(crate) fn whose(own: &OwnMail, submitter: Submitter, delivery: &Delivery<'_>
         || delivery.sender.is_some_and(|sender| own.is_sender(sender))
         || delivery.route.sources().any(|(kind, name)| own.is_stream(kind.name(), name))
         || transport.is_some_and(|transport| own.is_stream("transport", transport))
-        || own.is_by_default() && (submitter.is_unknown() || delivery.client_id.is_some());
+        || own.is_by_default() && submitter.is_unknown();
     if is_ours { Whose::Own } else { Whose::Others }
 }
 

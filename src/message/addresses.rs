@@ -4,7 +4,7 @@
 //! decoded, so that an `@` or a comma in one cannot become an address. Invariant: one pass over the
 //! text.
 
-use crate::envelope::split_address;
+use crate::mailbox_syntax::split_address;
 
 /// The addr-specs of a list, in order, at most `limit`. Groups are flattened, comments dropped;
 /// addresses without a local part or a domain are left out.

@@ -62,6 +62,11 @@ pub(crate) fn line(value: &[u8], limit: usize) -> String {
     }
 }
 
+/// A value without the line ends of its folds; other control characters stay.
+pub(crate) fn unfolded(value: &[u8]) -> String {
+    String::from_utf8_lossy(value).replace("\r\n", "").replace('\n', "")
+}
+
 /// Removes control characters, line ends among them; a tab becomes a space.
 fn clean(text: &str) -> String {
     // The space around it would be cut afterwards, which takes a copy.

@@ -6,6 +6,7 @@
 
 mod addresses;
 pub(crate) mod answer_trace;
+mod author;
 mod content_type;
 pub(crate) mod decode;
 mod defect;
@@ -109,6 +110,15 @@ impl<'a> Message<'a> {
             found.extend(addresses::parse(&headers::line(list, list.len()), room));
         }
         found
+    }
+
+    /// The address of the author: the message has one From field, which is one mailbox, and cannot
+    /// be read otherwise. Only this address can be proven to have written the message.
+    pub(crate) fn author(&self) -> Option<String> {
+        let mut fields = self.fields("From");
+        let field = fields.next().filter(|field| field.value.len() <= headers::MAX_VALUE)?;
+        let is_only = fields.next().is_none();
+        is_only.then(|| author::only_mailbox(&headers::unfolded(field.value))).flatten()
     }
 
     /// The Message-ID (RFC 5322 section 3.6.4) without its angle brackets.

@@ -1,5 +1,5 @@
-//! How many bytes were read in this thread, so that tests can tell linear work
-//! from quadratic without a clock.
+//! How many bytes were read in this thread, so that tests can tell linear work from quadratic
+//! without a clock.
 //!
 //! Not here: what is read. Invariant: nothing of this is in the program, only in its tests.
 

@@ -6,10 +6,8 @@
 //! fingerprint is on record before the file changes.
 
 use super::folding::fingerprint_without;
-use super::outlines;
-use super::{NAME, RECORDS, unwritten};
+use super::{log_files, outlines};
 use crate::config::Config;
-use crate::diagnostics;
 use crate::error::{Context, Result};
 use crate::files::{daily, regular};
 use crate::named_address::{self, NamedAddress};
@@ -59,8 +57,8 @@ pub(crate) fn blank(config: &Config, named: &NamedAddress, store: &Store) -> Res
 
 fn each_file(config: &Config, mut search: impl FnMut(&Path) -> Result<usize>) -> Result<LogErasure> {
     let mut found = LogErasure::default();
-    for directory in [config.log_dir(), unwritten::directory(config)] {
-        for name in [NAME, RECORDS, diagnostics::NAME] {
+    for directory in log_files::directories(config) {
+        for name in log_files::WITH_OWN {
             for path in daily::all(&directory, name)? {
                 match daily::is_packed(&path) {
                     true => found.packed.push(path),

@@ -7,7 +7,8 @@
 //! counting twice. Not here: the rows (`store`). Invariant: a record that is on the disk is folded
 //! once; a line that is cut off is not read before a line feed ends it, and then it is skipped.
 
-use super::{MessageLog, NAME, RECORDS};
+use super::MessageLog;
+use super::log_files::{self, WITH_JSON};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::digest;
@@ -81,12 +82,7 @@ impl MessageLog {
 
 /// Oldest first, so that the first verdict of a message is the one that stays.
 fn record_files(directory: &Path) -> Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for name in [NAME, RECORDS] {
-        files.extend(daily::renamed(directory, name, RENAMED_DAYS)?);
-        files.extend(daily::days(directory, name)?);
-    }
-    files.sort_unstable();
+    let files = log_files::in_directory(directory, RENAMED_DAYS)?;
     Ok(files.into_iter().map(|day| day.path).collect())
 }
 
@@ -223,7 +219,7 @@ pub(super) fn unfolded(store: Option<&Store>) -> impl Fn(&Path) -> bool + use<> 
     let known = store.and_then(|store| store.folded_files().ok());
     move |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if ![NAME, RECORDS].iter().any(|ours| name.starts_with(ours)) {
+        if !WITH_JSON.iter().any(|ours| name.starts_with(ours)) {
             return false;
         }
         let (Some(known), Ok(Some((file, _)))) = (&known, open(path)) else { return true };

@@ -4,10 +4,11 @@
 //! written is left until it is whole; a file is known by its inode, so that neither another name
 //! nor a new day repeats a line.
 
-use super::lines_back::files;
-use super::trail::TrailRow;
+use super::log_files;
+use super::trail_row::TrailRow;
 use crate::config::Config;
 use crate::error::{Context, Result};
+use crate::files::daily::DayFile;
 use crate::files::regular;
 use std::collections::HashMap;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -28,7 +29,7 @@ impl Following {
     /// From the ends that the files have now.
     pub(crate) fn begin(config: &Config) -> Result<Following> {
         let mut positions = HashMap::new();
-        for path in files(config)? {
+        for DayFile { path, .. } in log_files::readable(config)? {
             if let Ok(found) = std::fs::metadata(&path) {
                 positions.insert(found.ino(), found.len());
             }
@@ -47,7 +48,7 @@ impl Following {
     /// The lines since the last call.
     pub(crate) fn new_rows(&mut self, config: &Config) -> Result<Vec<TrailRow>> {
         let mut rows = Vec::new();
-        for path in files(config)? {
+        for DayFile { path, .. } in log_files::readable(config)? {
             let Ok(file) = regular::open(&path) else { continue };
             let found = file.metadata().context(path.display())?;
             let position = self.positions.entry(found.ino()).or_insert(0);

@@ -1,5 +1,5 @@
 //! A line about a message that was decided before: it was delivered again, or steps of it were done
-//! later, by the tick, by a relay that follows, or by a command.
+//! later, by the tick, by a relay that follows, or by a command; or its file was given up.
 //!
 //! Not here: the line of the decision (`message_line`), which has the same `id`.
 
@@ -16,17 +16,23 @@ use serde::Serialize;
 pub(crate) struct LaterLine<'a> {
     /// When that was (RFC 3339, UTC).
     time: String,
-    /// `redelivery` or `outbox`. The line of a decision has no event.
+    /// `redelivery`, `outbox` or `failed`. The line of a decision has no event.
     event: &'static str,
     /// The key of the message, with which the ids in `carom outbox` begin.
     id: &'a str,
     #[serde(flatten)]
     envelope: &'a Envelope,
+    /// The file of a relay directory that it was in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
     /// The answer to the mail server, if it delivered the message again.
     #[serde(skip_serializing_if = "Option::is_none")]
     verdict: Option<&'a Verdict>,
     /// How each step ended.
     results: &'a [Ended],
+    /// Why its file was given up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
 impl<'a> LaterLine<'a> {
@@ -35,14 +41,20 @@ impl<'a> LaterLine<'a> {
     }
 
     pub(super) fn outbox(StepsDone { mail, ended }: StepsDone<'a>) -> LaterLine<'a> {
-        let (time, event, id) = (clock::rfc3339(clock::now_ms()), "outbox", mail.key.text());
-        LaterLine { time, event, id, envelope: &mail.envelope, verdict: None, results: ended }
+        let line = LaterLine::given_up(mail.key.text(), &mail.envelope, ended);
+        LaterLine { file: mail.file_name(), ..line }
     }
 
     /// Steps of a message that were given up without another try.
     pub(super) fn given_up(id: &'a str, envelope: &'a Envelope, results: &'a [Ended]) -> LaterLine<'a> {
         let time = clock::rfc3339(clock::now_ms());
-        LaterLine { time, event: "outbox", id, envelope, verdict: None, results }
+        LaterLine { time, event: "outbox", id, envelope, file: None, verdict: None, results, reason: None }
+    }
+
+    /// The file of a message was given up.
+    pub(super) fn failed(id: &'a str, envelope: &'a Envelope, file: &str, why: &'a str) -> LaterLine<'a> {
+        let line = LaterLine::given_up(id, envelope, &[]);
+        LaterLine { event: "failed", file: Some(file.to_owned()), reason: Some(why), ..line }
     }
 
     /// As a line of JSON without its end. A line that is too long loses its envelope and notes.
@@ -51,10 +63,10 @@ impl<'a> LaterLine<'a> {
         if json.len() < MAX_LINE {
             return json;
         }
-        let LaterLine { time, event, id, results, .. } = self;
+        let LaterLine { time, event, id, results, file, reason, .. } = self;
         let (results, nothing) = (&shorter_results(results)[..], Envelope::default());
-        let (time, envelope) = (time.clone(), &nothing);
-        let short = LaterLine { time, event, id, envelope, verdict: None, results };
+        let (time, file, envelope) = (time.clone(), file.clone(), &nothing);
+        let short = LaterLine { time, event, id, envelope, file, verdict: None, results, reason: *reason };
         serde_json::to_string(&short).unwrap_or_default()
     }
 }

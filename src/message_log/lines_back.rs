@@ -5,25 +5,24 @@
 //! Not here: what a line says (`logged_event`). Invariant: every line is there once, also the part
 //! of one that was cut off, and whatever is no line of ours takes no more than `LONGEST`.
 
+use super::log_files;
 use super::outlines::{LONGEST, Outlines, PIECE, rest_of_line};
 use super::word_filter::SoughtWords;
-use super::{NAME, RECORDS, unwritten};
 use crate::config::Config;
 use crate::error::{Context, Result};
-use crate::files::{daily, regular};
+use crate::files::daily::{self, DayFile};
+use crate::files::regular;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 
 const BLOCK: usize = 256 << 10;
-/// Days that renamed files are read.
-const RENAMED_DAYS: i64 = 40;
 
 pub(crate) struct LinesBack<'s> {
     config: &'s Config,
     /// The oldest first.
-    files: Vec<PathBuf>,
+    files: Vec<DayFile>,
     open: Option<OpenBack>,
     /// Only lines that may name it are wanted, and others may come too.
     sought: Option<&'s SoughtWords>,
@@ -42,22 +41,16 @@ struct OpenBack {
     has_skipped: bool,
 }
 
-/// The files of the log with lines of JSON, the oldest first.
-pub(super) fn files(config: &Config) -> Result<Vec<PathBuf>> {
-    let mut days = Vec::new();
-    for directory in [config.log_dir(), unwritten::directory(config)] {
-        for name in [NAME, RECORDS] {
-            days.extend(daily::renamed(&directory, name, RENAMED_DAYS)?);
-            days.extend(daily::days(&directory, name)?);
-        }
-    }
-    days.sort_unstable();
-    Ok(days.into_iter().map(|day| day.path).filter(|path| path.is_file()).collect())
-}
-
 impl<'s> LinesBack<'s> {
     pub(crate) fn of(config: &'s Config) -> Result<LinesBack<'s>> {
-        Ok(LinesBack { config, files: files(config)?, open: None, sought: None })
+        Ok(LinesBack { config, files: log_files::readable(config)?, open: None, sought: None })
+    }
+
+    /// Lines since a time are among these: a file has none of a later day than its own.
+    pub(crate) fn since(config: &'s Config, at_ms: i64) -> Result<LinesBack<'s>> {
+        let (mut lines, day) = (LinesBack::of(config)?, daily::date(at_ms));
+        lines.files.retain(|file| file.date >= day);
+        Ok(lines)
     }
 
     /// Lines that name something are among these.
@@ -76,7 +69,7 @@ impl<'s> LinesBack<'s> {
                     None => self.open = None,
                 }
             }
-            let Some(path) = self.files.pop() else { return Ok(None) };
+            let Some(DayFile { path, .. }) = self.files.pop() else { return Ok(None) };
             let file = regular::open(&path).context(path.display())?;
             let about = file.metadata().context(path.display())?;
             let outlines = self.sought.and_then(|_| Outlines::of(self.config, &path, about.ino()));

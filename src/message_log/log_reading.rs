@@ -6,7 +6,7 @@
 
 use super::logged_event::LoggedEvent;
 use super::step_now::StepNow;
-use super::trail::TrailRow;
+use super::trail_row::TrailRow;
 use crate::mailbox_syntax::with_needed_quotes;
 use crate::plan::Verdict;
 use crate::text::{counted, one_line};
@@ -43,8 +43,14 @@ impl TrailRow {
     /// The line as it was written, with what is known now: `status`, `tries` and `steps`. `None`:
     /// it is cut off.
     pub(crate) fn json(&self) -> Option<Value> {
-        self.event.as_ref()?;
         let mut line: Map<String, Value> = serde_json::from_str(&self.line).ok()?;
+        let event = self.event.as_ref()?;
+        if let Some(name) = event.event.as_ref().filter(|_| !line.contains_key("event")) {
+            // A record of another delivery: nothing came of it.
+            line.insert("event".into(), name.as_str().into());
+            line.insert("counted".into(), json!({}));
+            line.insert("results".into(), json!([]));
+        }
         line.insert("status".into(), self.status().into());
         if let Some((tries, first)) = &self.deferred {
             line.insert("tries".into(), (*tries).into());

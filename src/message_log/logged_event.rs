@@ -8,11 +8,14 @@ use crate::plan::Verdict;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
+/// The event of the line of another delivery.
+const REDELIVERY: &str = "redelivery";
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct LoggedEvent {
     pub(crate) time: String,
-    /// `redelivery` or `outbox`; a decision has none.
+    /// `redelivery`, `outbox` or `failed`; a decision has none.
     pub(crate) event: Option<String>,
     id: Option<String>,
     key: Option<String>,
@@ -20,6 +23,11 @@ pub(crate) struct LoggedEvent {
     pub(crate) recipient: String,
     pub(crate) original_recipient: Option<String>,
     pub(crate) queue_id: Option<String>,
+    /// The file of a relay directory that it was in.
+    file: Option<String>,
+    pub(crate) message_id: Option<String>,
+    /// The Message-ID of the message that it reports about.
+    pub(crate) about: Option<String>,
     /// It is about a failure in the mail log: nobody has handed in a message.
     pub(crate) from_log: bool,
     pub(crate) verdict: Option<Verdict>,
@@ -51,10 +59,22 @@ impl LoggedEvent {
         self.id.as_deref().or(self.key.as_deref())
     }
 
+    /// The key under which the line is a record.
+    pub(super) fn record(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// The same as the line of another delivery, of which nothing came.
+    pub(super) fn again(self) -> LoggedEvent {
+        let event = Some(REDELIVERY.to_owned());
+        LoggedEvent { event, counted: BTreeMap::new(), results: Vec::new(), ..self }
+    }
+
     /// What the tries of a deferred message have in common: not each of them knew its key.
     pub(crate) fn same_try(&self) -> Option<String> {
-        match self.queue_id.as_deref().filter(|queue_id| !queue_id.is_empty()) {
-            Some(queue_id) => Some(format!("{queue_id} <{}> <{}>", self.sender, self.recipient)),
+        // Each try of a file has another key.
+        match self.file.as_deref().or(self.queue_id.as_deref()).filter(|name| !name.is_empty()) {
+            Some(name) => Some(format!("{name} <{}> <{}>", self.sender, self.recipient)),
             None => self.message().map(str::to_owned),
         }
     }
@@ -66,6 +86,11 @@ impl LoggedEvent {
     /// Whether it is the decision about a message.
     pub(crate) fn is_decision(&self) -> bool {
         self.event.is_none() && !self.is_deferral()
+    }
+
+    /// Whether nothing will be decided about the message any more: its file was given up.
+    pub(super) fn is_end(&self) -> bool {
+        self.event.as_deref() == Some("failed")
     }
 
     /// The word for what became of the message when the line was written.
@@ -88,7 +113,7 @@ impl LoggedEvent {
 
     /// Whether it is the line of another delivery.
     pub(super) fn is_redelivery(&self) -> bool {
-        self.event.as_deref() == Some("redelivery") && self.verdict == Some(Verdict::Accept)
+        self.event.as_deref() == Some(REDELIVERY) && self.verdict == Some(Verdict::Accept)
     }
 
     /// Whether it counts as a message that was kept because it has no effect.

@@ -6,7 +6,9 @@
 use crate::clock;
 use crate::envelope::Envelope;
 use crate::files::daily::MAX_LINE;
+use crate::mail::Mail;
 use crate::plan::{Unproven, Verdict};
+use crate::policy::Policy;
 use crate::store::{Ended, MessageRecord, Tally};
 use crate::text::bounded;
 use serde::Serialize;
@@ -25,6 +27,12 @@ pub(crate) struct MessageLine<'a> {
     /// The Message-ID of the message, without its brackets.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
+    /// The file of a relay directory that it was in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    /// The Message-ID of the message that it reports about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
     /// It is about a failure in the mail log: nobody has handed in a message.
     #[serde(skip_serializing_if = "is_not")]
     from_log: bool,
@@ -56,8 +64,8 @@ pub(crate) struct MessageLine<'a> {
     id: Option<&'a str>,
 }
 
-/// The policy that decided, down to its bytes.
-#[derive(Clone, Debug, Serialize)]
+/// The policy that decided, down to its bytes; by default, none did.
+#[derive(Clone, Debug, Default, Serialize)]
 pub(crate) struct DecidedBy<'a> {
     #[serde(rename = "policy")]
     pub(crate) name: &'a str,
@@ -69,8 +77,23 @@ pub(crate) struct DecidedBy<'a> {
     pub(crate) plan: String,
 }
 
+impl<'a> DecidedBy<'a> {
+    pub(crate) fn of(policy: &'a Policy, plan: String) -> DecidedBy<'a> {
+        DecidedBy { name: &policy.name, hash: policy.short_hash(), plan }
+    }
+}
+
 impl<'a> MessageLine<'a> {
-    /// A line without counters and results, for a message that came at `at_ms`.
+    /// A line about this message, without counters and results.
+    pub(crate) fn of_mail(
+        mail: &'a Mail,
+        decided_by: DecidedBy<'a>,
+        verdict: &'a Verdict,
+    ) -> MessageLine<'a> {
+        MessageLine::new(mail.at_ms, &mail.envelope, decided_by, verdict, mail.seed)
+    }
+
+    /// The same for a message that came at `at_ms`.
     pub(crate) fn new(
         at_ms: i64,
         envelope: &'a Envelope,
@@ -83,6 +106,8 @@ impl<'a> MessageLine<'a> {
             time: clock::rfc3339(at_ms),
             envelope,
             message_id: None,
+            file: None,
+            about: None,
             from_log: false,
             decided_by,
             seed,
@@ -122,6 +147,21 @@ impl<'a> MessageLine<'a> {
     /// Of the message with this Message-ID.
     pub(crate) fn named(self, message_id: Option<String>) -> MessageLine<'a> {
         MessageLine { message_id, ..self }
+    }
+
+    /// Of a message that was in this file of a relay directory.
+    pub(crate) fn of_file(self, file: Option<String>) -> MessageLine<'a> {
+        MessageLine { file, ..self }
+    }
+
+    /// As the line of a message that the store has on record: it counts nothing more.
+    pub(super) fn recorded_elsewhere(&'a self) -> MessageLine<'a> {
+        MessageLine { key: None, id: self.id.or(self.key.as_deref()), ..self.clone() }
+    }
+
+    /// A report about the message with this Message-ID.
+    pub(crate) fn about(self, about: Option<String>) -> MessageLine<'a> {
+        MessageLine { about, ..self }
     }
 
     /// About a failure in the mail log.
@@ -187,6 +227,8 @@ impl<'a> MessageLine<'a> {
             time: self.time.clone(),
             envelope: &envelope,
             message_id: self.message_id.clone(),
+            file: self.file.clone(),
+            about: self.about.clone(),
             from_log: self.from_log,
             decided_by,
             seed: self.seed,

@@ -14,6 +14,7 @@ mod folding;
 mod following;
 mod later_line;
 mod lines_back;
+mod log_files;
 mod logged_event;
 mod log_reading;
 mod message_line;
@@ -22,6 +23,7 @@ mod outlines;
 mod recorded_verdicts;
 mod step_now;
 mod trail;
+mod trail_row;
 mod unwritten;
 mod word_filter;
 #[cfg(test)]
@@ -30,17 +32,18 @@ mod tests;
 pub(crate) use following::Following;
 pub(crate) use later_line::LaterLine;
 pub(crate) use lines_back::LinesBack;
+pub(crate) use log_files::why_unreadable;
 pub(crate) use log_reading::readable;
 pub(crate) use message_line::{DecidedBy, MessageLine};
 pub(crate) use new_lines::{LinePlaces, new_lines};
 pub(crate) use step_now::StepNow;
-pub(crate) use trail::{TrailFilter, TrailRow, trail};
+pub(crate) use trail::{TrailFilter, trail};
+pub(crate) use trail_row::TrailRow;
 
 use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::deadline::Deadline;
 use crate::deadline::watchdog::LastLine;
-use crate::diagnostics;
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
 use crate::files::daily;
@@ -50,15 +53,11 @@ use crate::plan::{StepEnd, Verdict};
 use crate::policy::Policy;
 use crate::smtp_reply::SmtpReply;
 use crate::store::{Ended, PendingStep, Performed, Store, Tally};
+use log_files::{NAME, RECORDS};
 use recorded_verdicts::RecordedVerdicts;
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// What the files are named after.
-const NAME: &str = "messages";
-/// The same for lines of JSON, if the log is text.
-const RECORDS: &str = "records";
 
 /// Lines that are on record nowhere.
 #[derive(Debug)]
@@ -79,14 +78,14 @@ pub(crate) struct MessageLog {
 impl MessageLog {
     /// Opens no file before the first line.
     pub(crate) fn open(config: &Config) -> MessageLog {
-        let (unwritten, recorded) = (unwritten::directory(config), Mutex::default());
-        MessageLog { directory: config.log_dir(), format: config.log.format, unwritten, recorded }
+        let [directory, unwritten] = log_files::directories(config);
+        MessageLog { directory, unwritten, format: config.log.format, recorded: Mutex::default() }
     }
 
     /// Adds lines, in one write. A log that cannot be written does not stop mail: a tick adds them
     /// later.
     pub(crate) fn append(&self, lines: &[MessageLine<'_>]) {
-        self.put_lines(&lines.iter().map(MessageLine::json).collect::<Vec<_>>());
+        self.append_json(&lines.iter().map(MessageLine::json).collect::<Vec<_>>());
     }
 
     /// Adds the line of a recipient that a policy has refused before there is a message.
@@ -97,8 +96,7 @@ impl MessageLog {
         verdict: &Verdict,
         expect: Option<String>,
     ) {
-        let decided_by = DecidedBy { name: &policy.name, hash: policy.short_hash(), plan: String::new() };
-        let line = MessageLine::new(mail.at_ms, &mail.envelope, decided_by, verdict, mail.seed);
+        let line = MessageLine::of_mail(mail, DecidedBy::of(policy, String::new()), verdict);
         self.append(&[line.expecting(expect)]);
     }
 
@@ -137,18 +135,19 @@ impl MessageLog {
         }
     }
 
-    /// Adds lines that were noted before.
-    pub(crate) fn append_noted(&self, lines: &[String]) {
-        self.put_lines(lines);
-    }
-
     /// Adds lines about messages that were decided before.
     pub(crate) fn append_later(&self, lines: &[LaterLine<'_>]) {
-        self.put_lines(&lines.iter().map(LaterLine::json).collect::<Vec<_>>());
+        self.append_json(&lines.iter().map(LaterLine::json).collect::<Vec<_>>());
     }
 
-    /// Adds lines of JSON; if people want text, beside the text.
-    fn put_lines(&self, lines: &[String]) {
+    /// Adds a line for each message of a file that was given up.
+    pub(crate) fn append_failed(&self, id: &str, envelopes: &[Envelope], file: &str, why: &str) {
+        let line = |envelope| LaterLine::failed(id, envelope, file, why);
+        self.append_later(&envelopes.iter().map(line).collect::<Vec<_>>());
+    }
+
+    /// Adds lines as they are written: of JSON. If people want text, that is added beside them.
+    pub(crate) fn append_json(&self, lines: &[String]) {
         if lines.is_empty() {
             return;
         }
@@ -219,9 +218,15 @@ impl MessageLog {
             if written > 0 {
                 self.complain(&io::ErrorKind::StorageFull.into());
             }
-            self.put_aside(json.split_inclusive('\n').skip(from).collect::<String>().as_str());
             let records = lines[from..].iter().filter_map(MessageLine::record).collect();
-            store.record(records).map_err(|error| Unrecorded { from, error })?;
+            let recorded = store.record(records);
+            // What the store has counted, a line that comes into the log later counts no more.
+            let aside = |line: &MessageLine<'_>| match &recorded {
+                Ok(()) => line.recorded_elsewhere().json() + "\n",
+                Err(_) => line.json() + "\n",
+            };
+            self.put_aside(&lines[from..].iter().map(aside).collect::<String>());
+            recorded.map_err(|error| Unrecorded { from, error })?;
         } else {
             self.put_text(json.lines());
         }
@@ -252,11 +257,10 @@ impl MessageLog {
 }
 
 fn with_fault<R>(envelope: &Envelope, reply: &SmtpReply, then: impl FnOnce(MessageLine<'_>) -> R) -> R {
-    let decided_by = DecidedBy { name: "", hash: "", plan: String::new() };
     let (verdict, mut counted) = (Verdict::Defer(reply.clone()), Tally::default());
     counted.add("deferred");
     let key = format!("undecided-{:016x}", fastrand::u64(..));
-    let line = MessageLine::new(clock::now_ms(), envelope, decided_by, &verdict, 0);
+    let line = MessageLine::new(clock::now_ms(), envelope, DecidedBy::default(), &verdict, 0);
     then(line.counting(counted).on_record(key))
 }
 
@@ -265,15 +269,15 @@ fn with_fault<R>(envelope: &Envelope, reply: &SmtpReply, then: impl FnOnce(Messa
 pub(crate) fn expire(config: &Config, store: Option<&Store>) -> Result<()> {
     let log = &config.log;
     let is_needed = folding::unfolded(store);
-    let names = [NAME, RECORDS, diagnostics::NAME];
-    daily::expire(&config.log_dir(), &names, log.keep_days, log.max_size, is_needed);
-    daily::expire(&unwritten::directory(config), &names, log.keep_days, log.max_size, |_| false);
+    let [directory, unwritten] = log_files::directories(config);
+    daily::expire(&directory, &log_files::WITH_OWN, log.keep_days, log.max_size, is_needed);
+    daily::expire(&unwritten, &log_files::WITH_JSON, log.keep_days, log.max_size, |_| false);
     store.map_or(Ok(()), |store| folding::forget_gone(store, &config.log_dir()))
 }
 
 /// Makes it known which words each piece of the log has, until the deadline.
 pub(crate) fn outline(config: &Config, deadline: Deadline) -> Result<()> {
-    let logs = lines_back::files(config)?;
+    let logs: Vec<PathBuf> = log_files::all(config)?.into_iter().map(|file| file.path).collect();
     for log in logs.iter().take_while(|_| !deadline.passed()) {
         outlines::outline(config, log, deadline).context(log.display())?;
     }

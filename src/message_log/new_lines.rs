@@ -3,7 +3,7 @@
 //! Not here: what they say. Invariant: a whole line is given once, unless its place was not kept;
 //! the file of a day is read on after the next day has begun, because a writer may be late.
 
-use super::{NAME, RECORDS};
+use super::log_files::WITH_JSON;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::files::{daily, regular};
@@ -21,7 +21,7 @@ pub(crate) type LinePlaces = BTreeMap<String, u64>;
 pub(crate) fn new_lines(config: &Config, places: &mut LinePlaces) -> Result<Vec<u8>> {
     let directory = config.log_dir();
     let mut there = Vec::new();
-    for name in [NAME, RECORDS] {
+    for name in WITH_JSON {
         there.extend(daily::days(&directory, name)?.into_iter().map(|day| day.path));
     }
     let name_of =

@@ -9,6 +9,7 @@
 use super::lines_back::LinesBack;
 use super::logged_event::LoggedEvent;
 use super::step_now::StepNow;
+use super::trail_row::TrailRow;
 use super::word_filter::SoughtWords;
 use crate::archive;
 use crate::clock::{self, DAY_MS};
@@ -34,6 +35,8 @@ pub(crate) struct TrailFilter {
     /// Of messages of these states; empty: all.
     pub(crate) statuses: Vec<String>,
     pub(crate) since_ms: Option<i64>,
+    /// Before this time; what happened to them later is part of them.
+    pub(crate) until_ms: Option<i64>,
     /// At most this many, the newest.
     pub(crate) lines: Option<usize>,
     /// An address, a Message-ID or a queue id.
@@ -42,27 +45,18 @@ pub(crate) struct TrailFilter {
     pub(crate) messages: HashSet<String>,
 }
 
-/// A line, and what is known about its message now.
-pub(crate) struct TrailRow {
-    pub(crate) at_ms: i64,
-    pub(crate) line: String,
-    /// `None`: the line was cut off.
-    pub(crate) event: Option<LoggedEvent>,
-    pub(crate) steps: Vec<StepNow>,
-    /// How often the message was deferred, and the time of the first.
-    pub(crate) deferred: Option<(u32, String)>,
-    /// It was deferred, and is decided since.
-    pub(crate) is_decided: bool,
-    /// It is the line of a redelivery, and the first delivery died before its own.
-    pub(crate) is_only_line: bool,
-    /// It was kept, and its copy has expired, was displaced, or was erased.
-    pub(crate) copy_is_gone: bool,
-}
-
 /// What the lines after a line have said about its message.
 #[derive(Default)]
 struct Later {
     steps: HashMap<usize, StepNow>,
+}
+
+/// The oldest redelivery of a message that is known so far.
+enum OldestAgain {
+    /// It has this row.
+    Shown(usize),
+    /// It is not wanted, unless it stands for the decision.
+    LeftOut(Box<TrailRow>),
 }
 
 struct Reading<'a> {
@@ -75,8 +69,10 @@ struct Reading<'a> {
     later: HashMap<String, Later>,
     /// The rows of deferred messages.
     deferrals: HashMap<String, usize>,
-    /// The rows of redeliveries, by message, until the line of the decision is met.
-    again: HashMap<String, Vec<usize>>,
+    /// The time of the oldest of them.
+    oldest_deferral: Option<String>,
+    /// The oldest redelivery of a message, until the line of the decision is met.
+    again: HashMap<String, OldestAgain>,
     /// Digests of messages that are decided.
     decided: HashSet<u64>,
     /// Digests of the keys of copies that are there.
@@ -94,6 +90,7 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
         rows: Vec::new(),
         later: HashMap::new(),
         deferrals: HashMap::new(),
+        oldest_deferral: None,
         again: HashMap::new(),
         decided: HashSet::new(),
         copies: OnceCell::new(),
@@ -107,19 +104,18 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
     let mut is_over = false;
     while let Some(line) = lines.next()? {
         is_over |= reading.rows.len() >= most;
-        if is_over && reading.deferrals.is_empty() {
-            break;
-        }
         if !is_over {
             is_over = !reading.take(&line);
-        } else if memmem::find(&line, b"\"defer\"").is_some() {
-            reading.count_try(&line);
+        } else if reading.is_waiting() {
+            reading.look_at(&line);
+        } else {
+            break;
         }
     }
     let mut rows = reading.into_rows();
     rows.reverse();
     rows.sort_by_key(|row| row.at_ms);
-    Ok(rows)
+    Ok(rows.split_off(rows.len().saturating_sub(most)))
 }
 
 /// The keys of all messages that a line about the wanted address or id names: not all of their
@@ -154,10 +150,13 @@ impl Reading<'_> {
 
     /// The rows, the newest first. A redelivery stands for the decision that has no line.
     fn into_rows(mut self) -> Vec<TrailRow> {
-        for place in self.again.values().filter_map(|places| places.last()) {
-            self.rows[*place].is_only_line = true;
+        for oldest in self.again.into_values() {
+            match oldest {
+                OldestAgain::Shown(place) => self.rows[place].is_only_line = true,
+                OldestAgain::LeftOut(row) => self.rows.push(TrailRow { is_only_line: true, ..*row }),
+            }
         }
-        self.rows.retain(|row| self.filter.has_status(row));
+        self.rows.retain(|row| self.filter.shows(row));
         self.rows
     }
 
@@ -167,42 +166,96 @@ impl Reading<'_> {
         if filter.about.is_some() && !self.is_wanted(line) {
             return true;
         }
-        let Some(event) = LoggedEvent::read(line) else {
+        let Some(event) = self.event(line) else {
             // A line for people has its record beside it.
             if line.starts_with(b"{") && !filter.is_narrow() {
                 let at_ms = self.rows.last().map_or_else(clock::now_ms, |newer| newer.at_ms);
-                self.rows.push(TrailRow::without_event(line, at_ms));
+                self.rows.extend(Some(TrailRow::without_event(line, at_ms)).filter(|row| filter.shows(row)));
             }
             return true;
         };
         let at_ms = clock::parse(&event.time).unwrap_or(0);
         if let Some(since_ms) = filter.since_ms.filter(|since_ms| at_ms < *since_ms) {
             // A line has the time of its message, and may have been written much later.
-            self.count_try(line);
+            self.complete(&event, at_ms);
             return at_ms + DAY_MS > since_ms;
         }
         if filter.recipient.as_ref().is_some_and(|address| !event.is_for(address)) {
             return true;
         }
-        if event.is_deferral() && self.count_try(line) {
+        if self.complete(&event, at_ms) {
             return true;
+        }
+        let row = self.row(line, event, at_ms);
+        let (is_shown, place) = (filter.shows(&row), self.rows.len());
+        let event = row.event.as_ref();
+        let again = event.filter(|event| event.is_redelivery()).and_then(LoggedEvent::message);
+        if let Some(message) = again.map(str::to_owned) {
+            let oldest = match is_shown {
+                true => OldestAgain::Shown(place),
+                false => OldestAgain::LeftOut(Box::new(row.clone())),
+            };
+            self.again.insert(message, oldest);
+        } else if let Some(deferred) = event.filter(|event| is_shown && event.is_deferral()) {
+            let time = Some(&deferred.time);
+            if self.oldest_deferral.is_none() || self.oldest_deferral.as_ref() > time {
+                self.oldest_deferral = time.cloned();
+            }
+            self.deferrals.extend(deferred.same_try().map(|same| (same, place)));
+        }
+        self.rows.extend(is_shown.then_some(row));
+        true
+    }
+
+    /// What a line says. A record under a key that another line has on record is of a redelivery:
+    /// it was not counted, and nothing came of it.
+    fn event(&self, line: &[u8]) -> Option<LoggedEvent> {
+        let event = LoggedEvent::read(line)?;
+        let Some(key) = event.record().filter(|_| event.is_decision()) else { return Some(event) };
+        let decided_ms = self.store.and_then(|store| store.decided_ms(key).ok().flatten());
+        let is_again = decided_ms.is_some_and(|decided_ms| clock::parse(&event.time) != Some(decided_ms));
+        Some(if is_again { event.again() } else { event })
+    }
+
+    /// Whether older lines may say more about rows.
+    fn is_waiting(&self) -> bool {
+        !self.deferrals.is_empty() || !self.again.is_empty()
+    }
+
+    /// Takes of a line only what it says about rows that are there.
+    fn look_at(&mut self, line: &[u8]) {
+        let is_again = || {
+            [&b"\"id\":\""[..], b"\"key\":\""]
+                .iter()
+                .any(|name| text_after(line, name).is_some_and(|key| self.again.contains_key(key)))
+        };
+        // Lines that the log could not take come after newer ones.
+        let is_late = || {
+            let time = text_after(line, b"\"time\":\"");
+            self.oldest_deferral.as_deref().is_some_and(|oldest| time.is_some_and(|time| time > oldest))
+        };
+        let is_about_rows = memmem::find(line, b"\"defer\"").is_some() || is_again() || is_late();
+        if let Some(event) = is_about_rows.then(|| self.event(line)).flatten() {
+            self.complete(&event, clock::parse(&event.time).unwrap_or(0));
+        }
+    }
+
+    /// What a line says about rows that are there. Returns whether that is all it says: it is an
+    /// earlier try of a deferred message.
+    fn complete(&mut self, event: &LoggedEvent, at_ms: i64) -> bool {
+        if event.is_deferral() {
+            return self.count_try(event);
         }
         if event.is_decision() {
             self.again.remove(event.message().unwrap_or_default());
         }
-        let row = self.row(line, event, at_ms);
-        let again = row.event.as_ref().filter(|event| event.is_redelivery());
-        if let Some(message) = again.and_then(LoggedEvent::message) {
-            self.again.entry(message.to_owned()).or_default().push(self.rows.len());
-            self.rows.push(row);
-        } else if filter.has_status(&row) {
-            let deferred = row.event.as_ref().filter(|event| event.is_deferral());
-            if let Some(same) = deferred.and_then(LoggedEvent::same_try) {
-                self.deferrals.insert(same, self.rows.len());
+        if event.is_decision() || event.is_end() {
+            let place = event.same_try().and_then(|same| self.deferrals.get(&same));
+            if let Some(deferred) = place.map(|place| &mut self.rows[*place]) {
+                deferred.is_decided |= deferred.at_ms <= at_ms;
             }
-            self.rows.push(row);
         }
-        true
+        false
     }
 
     fn row(&mut self, line: &[u8], event: LoggedEvent, at_ms: i64) -> TrailRow {
@@ -235,9 +288,8 @@ impl Reading<'_> {
         }
         let deferred = event.is_deferral().then(|| (1, event.time.clone()));
         let is_decided = self.is_decided_since(&event);
-        let (line, event, copy_is_gone) = (text_of(line), Some(event), false);
-        let is_only_line = false;
-        let row = TrailRow { at_ms, line, event, steps, deferred, is_decided, is_only_line, copy_is_gone };
+        let (event, bare) = (Some(event), TrailRow::without_event(line, at_ms));
+        let row = TrailRow { event, steps, deferred, is_decided, ..bare };
         let copy_is_gone = row.was_kept() && !self.has_copy(&message);
         TrailRow { copy_is_gone, ..row }
     }
@@ -274,27 +326,31 @@ impl Reading<'_> {
     }
 
     fn is_wanted(&self, line: &[u8]) -> bool {
-        let of = |name: &[u8]| {
-            let start = memmem::find(line, name)? + name.len();
-            let end = memchr::memchr(b'"', &line[start..])?;
-            std::str::from_utf8(&line[start..start + end]).ok()
-        };
-        let is_of_message = |name: &[u8]| of(name).is_some_and(|key| self.messages.contains(key));
+        let is_of_message =
+            |name: &[u8]| text_after(line, name).is_some_and(|key| self.messages.contains(key));
         is_of_message(b"\"id\":\"")
             || is_of_message(b"\"key\":\"")
             || self.filter.about.as_ref().is_some_and(|about| about.is_in(line))
     }
 
     /// Counts an earlier try of a deferred message that has a row. Returns whether it did.
-    fn count_try(&mut self, line: &[u8]) -> bool {
-        let Some(event) = LoggedEvent::read(line).filter(LoggedEvent::is_deferral) else { return false };
+    fn count_try(&mut self, event: &LoggedEvent) -> bool {
         let Some(place) = event.same_try().and_then(|same| self.deferrals.get(&same)) else { return false };
         if let Some((tries, first)) = &mut self.rows[*place].deferred {
             *tries += 1;
-            *first = event.time;
+            if event.time < *first {
+                first.clone_from(&event.time);
+            }
         }
         true
     }
+}
+
+/// The text in quotes that begins after this.
+fn text_after<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l str> {
+    let start = memmem::find(line, name)? + name.len();
+    let end = memchr::memchr(b'"', &line[start..])?;
+    std::str::from_utf8(&line[start..start + end]).ok()
 }
 
 impl TrailFilter {
@@ -303,90 +359,22 @@ impl TrailFilter {
         self.recipient.is_some() || !self.statuses.is_empty()
     }
 
+    fn shows(&self, row: &TrailRow) -> bool {
+        let is_early = self.until_ms.is_none_or(|until_ms| row.at_ms < until_ms);
+        is_early && (self.statuses.is_empty() || self.has_status(row))
+    }
+
     fn has_status(&self, row: &TrailRow) -> bool {
-        self.statuses.is_empty() || row.statuses().iter().any(|status| self.names(status))
+        row.statuses().iter().any(|status| self.names(status))
     }
 
     /// Whether a line by itself is wanted.
     pub(crate) fn lets_through(&self, row: &TrailRow) -> bool {
         let is_for = |address: &String| row.event.as_ref().is_some_and(|event| event.is_for(address));
-        self.recipient.as_ref().is_none_or(is_for) && self.has_status(row)
+        self.recipient.as_ref().is_none_or(is_for) && self.shows(row)
     }
 
     fn names(&self, status: &str) -> bool {
         self.statuses.iter().any(|one| one == status)
-    }
-}
-
-fn text_of(line: &[u8]) -> String {
-    String::from_utf8_lossy(line).into_owned()
-}
-
-impl TrailRow {
-    fn without_event(line: &[u8], at_ms: i64) -> TrailRow {
-        TrailRow {
-            at_ms,
-            line: text_of(line),
-            event: None,
-            steps: Vec::new(),
-            deferred: None,
-            is_decided: false,
-            is_only_line: false,
-            copy_is_gone: false,
-        }
-    }
-
-    /// A line by itself, as it is written.
-    pub(crate) fn alone(line: &str) -> TrailRow {
-        let Some(event) = LoggedEvent::read(line.as_bytes()) else {
-            return TrailRow::without_event(line.as_bytes(), 0);
-        };
-        let steps = event.results.iter().map(|step| StepNow::logged(step, None)).collect();
-        TrailRow {
-            at_ms: clock::parse(&event.time).unwrap_or(0),
-            line: line.to_owned(),
-            event: Some(event),
-            steps,
-            deferred: None,
-            is_decided: false,
-            is_only_line: false,
-            copy_is_gone: false,
-        }
-    }
-
-    /// The word for what became of the message.
-    pub(crate) fn status(&self) -> &str {
-        let Some(event) = &self.event else { return "" };
-        let word = if self.is_only_line { event.decision_word() } else { event.word() };
-        match word {
-            "accepted" if self.was_kept() && !self.copy_is_gone => "kept",
-            "accepted" if self.steps.iter().any(StepNow::has_forwarded) => "forwarded",
-            word => word,
-        }
-    }
-
-    /// Whether it was kept because it has no effect.
-    fn was_kept(&self) -> bool {
-        self.steps.iter().any(StepNow::has_kept)
-            || self.event.as_ref().is_some_and(LoggedEvent::counts_as_kept)
-    }
-
-    /// The words for its state, by which rows are chosen.
-    pub(crate) fn statuses(&self) -> Vec<&str> {
-        let Some(event) = &self.event else { return Vec::new() };
-        let mut statuses = if self.is_decided { Vec::new() } else { vec![self.status()] };
-        if event.is_policy_failure() && !self.is_decided {
-            statuses.push("policy-failed");
-        }
-        for step in &self.steps {
-            match step.state {
-                "given up" => statuses.push("given-up"),
-                "pending" | "parked" => statuses.push(step.state),
-                _ if step.has_forwarded() => statuses.push("forwarded"),
-                _ if step.has_kept() && !self.copy_is_gone => statuses.push("kept"),
-                _ => {}
-            }
-        }
-        statuses
     }
 }

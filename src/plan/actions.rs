@@ -230,7 +230,6 @@ pub(crate) struct Notification {
 /// An alert for operators.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tell {
-    /// The rule.
     pub(crate) rule: String,
     /// The same at every attempt.
     pub(crate) id: String,

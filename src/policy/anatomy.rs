@@ -1,5 +1,5 @@
-//! The parts of a component: imports, exports, memories and producers. They are read from its
-//! bytes before any of it is compiled or run.
+//! The parts of a component: imports, exports, memories and producers. They are read from its bytes
+//! before any of it is compiled or run.
 //!
 //! Not here: whether it behaves (`workshop::inspect`). Invariant: a component that cannot be linked
 //! is refused here; the error says what it was built for, what this carom offers, and the fix.

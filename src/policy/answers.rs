@@ -153,7 +153,7 @@ impl reports::Host for Host {
     }
 
     fn original_sender(&mut self) -> Option<String> {
-        self.ask("original-sender", |facts| facts.message.report().original.from.clone())
+        self.ask("original-sender", RecipientFacts::original_sender)
     }
 
     fn is_signed_for(&mut self, address: String) -> bool {
@@ -182,7 +182,11 @@ impl reports::Host for Host {
     }
 
     fn complainants(&mut self) -> Vec<reports::Complainant> {
-        self.ask("complainants", |facts| facts.complainants().into_iter().map(Into::into).collect())
+        let trust = self.trust;
+        self.ask("complainants", |facts| {
+            let heard = |one| facts.as_proven(one, trust).into();
+            facts.complainants().into_iter().map(heard).collect()
+        })
     }
 
     fn is_own_address(&mut self, address: String) -> bool {

@@ -14,6 +14,7 @@ use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
+use rayon::ThreadPoolBuilder;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -172,10 +173,20 @@ pub(crate) fn compile(engine: &Engine, wasm: &[u8]) -> Result<Vec<u8>> {
     if let Some(objection) = Anatomy::read(wasm)?.objections().into_iter().next() {
         return Err(objection);
     }
-    engine.precompile_component(wasm).map_err(|error| {
+    compiled(engine, wasm).map_err(|error| {
         Error::new(format_args!("not a policy that can be run: {}", status_line(&format!("{error:#}"))))
             .remedy("build it as a component for the world carom:policy/policy@1.0.0")
     })
+}
+
+/// Compiles in threads of this call, or alone where none can be started.
+fn compiled(engine: &Engine, wasm: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    if let Ok(threads) = ThreadPoolBuilder::new().build() {
+        return threads.install(|| engine.precompile_component(wasm));
+    }
+    let mut alone = engine.config().clone();
+    alone.parallel_compilation(false);
+    Engine::new(&alone)?.precompile_component(wasm)
 }
 
 /// Maps compiled code that is what was compiled. `None`: it does not exist, is damaged, or belongs

@@ -6,7 +6,7 @@
 
 use super::recipient_facts::RecipientFacts;
 use crate::clock;
-use crate::envelope::split_address;
+use crate::mailbox_syntax::split_address;
 use crate::report;
 use crate::return_path::day;
 
@@ -102,7 +102,7 @@ impl RecipientFacts {
     }
 
     /// Whether its domain takes our reports, or is configured as a sender's.
-    fn is_in_own_domain(&self, address: &str) -> bool {
+    pub(super) fn is_in_own_domain(&self, address: &str) -> bool {
         let Some((_, domain)) = split_address(address) else { return false };
         let config = &self.message.config;
         let own = split_address(&self.envelope().recipient).map_or("", |(_, own)| own);

@@ -4,7 +4,8 @@
 //! memory.
 
 use crate::config::LimitsTable;
-use crate::error::{Context, Result};
+use crate::error::{Context, Error, Result};
+use rustix::process::{Resource, getrlimit};
 use std::num::NonZeroUsize;
 use std::time::Duration;
 use wasmtime::{
@@ -100,7 +101,22 @@ pub(crate) fn engine(flavor: Flavor, purpose: Purpose, limits: &LimitsTable) -> 
     if flavor == Flavor::Pulley {
         config.target("pulley64").context("pulley64")?;
     }
-    Engine::new(&config).context("cannot start the WebAssembly engine")
+    Engine::new(&config).map_err(|error| {
+        let text = format!("{error:#}");
+        Error::new(address_space(&text).unwrap_or(text)).within("cannot start the WebAssembly engine")
+    })
+}
+
+/// What an error says about memory that could not be mapped, if this process has a limit of address
+/// space. A policy has little memory and much address space, so that its accesses need no checks.
+pub(crate) fn address_space(error: &str) -> Option<String> {
+    let is_short = ["os error 12", "Cannot allocate memory"].iter().any(|sign| error.contains(sign));
+    let most = getrlimit(Resource::As).current.filter(|_| is_short)?;
+    Some(format!(
+        "this process may have {} MiB of address space, and a policy needs more: raise the limit (ulimit -v unlimited, \
+         LimitAS=infinity in the service)",
+        most >> 20
+    ))
 }
 
 /// Has room for an instance in every thread, even if a component consists of several modules, as

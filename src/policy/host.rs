@@ -3,8 +3,8 @@
 //!
 //! A `Host` serves one question and is thrown away, also where an instance is asked several times.
 //! Not here: the imports that build the plan (`plan_builder`) and those that answer questions
-//! (`answers`). Invariant: a guest changes nothing
-//! outside its `Host`; one that fails leaves no plan.
+//! (`answers`). Invariant: a guest changes nothing outside its `Host`; one that fails leaves no
+//! plan.
 
 use super::bindings::carom::policy::host;
 use super::chance::Chance;

@@ -9,8 +9,12 @@ use super::host::Host;
 use super::linked::Guest;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
+use super::settings_in_force::AcceptedSettings;
 use super::trapped;
+use crate::config::AddedRules;
+use crate::error::Error;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Result, Store, UpdateDeadline};
 
@@ -20,6 +24,28 @@ pub(super) struct PolicyInstance {
 }
 
 impl Policy {
+    /// The settings that it is asked with.
+    pub(crate) fn settings(&self, facts: &Rc<RecipientFacts>) -> &Arc<str> {
+        match &self.settings.added {
+            None => &self.settings.written,
+            Some(added) => &self.judged(added, facts).settings,
+        }
+    }
+
+    /// What is wrong with the installed rules that it is asked without.
+    pub(crate) fn rules_left_out(&self, facts: &Rc<RecipientFacts>) -> &[Error] {
+        self.settings.added.as_ref().map_or(&[], |added| &self.judged(added, facts).left_out)
+    }
+
+    fn judged(&self, added: &AddedRules, facts: &Rc<RecipientFacts>) -> &AcceptedSettings {
+        self.settings.accepted(added, |settings| {
+            let complaints = self.ask_with(settings, facts, (0, 0), |guest, store| {
+                guest.policy.carom_policy_settings().call_validate(store, settings)
+            });
+            complaints.map_or_else(|failure| vec![failure.text], |(complaints, _)| complaints)
+        })
+    }
+
     /// Asks a new instance. `seed` determines all randomness, `now_ms` the time that the guest
     /// sees.
     pub(crate) fn ask<R>(
@@ -28,7 +54,18 @@ impl Policy {
         (seed, now_ms): (u64, u64),
         question: impl FnOnce(&Guest, &mut Store<Host>) -> Result<R>,
     ) -> Result<(R, Store<Host>), Failure> {
-        let mut instance = self.instance(facts, (seed, now_ms))?;
+        self.ask_with(self.settings(facts), facts, (seed, now_ms), question)
+    }
+
+    /// The same with other settings.
+    pub(super) fn ask_with<R>(
+        &self,
+        settings: &Arc<str>,
+        facts: &Rc<RecipientFacts>,
+        (seed, now_ms): (u64, u64),
+        question: impl FnOnce(&Guest, &mut Store<Host>) -> Result<R>,
+    ) -> Result<(R, Store<Host>), Failure> {
+        let mut instance = self.instance_of(self.host(settings, facts, seed, now_ms))?;
         let answer = self.put(&mut instance, question)?;
         Ok((answer, instance.store))
     }
@@ -39,7 +76,11 @@ impl Policy {
         facts: &Rc<RecipientFacts>,
         (seed, now_ms): (u64, u64),
     ) -> Result<PolicyInstance, Failure> {
-        let mut store = Store::new(&self.engine, self.host(facts, seed, now_ms));
+        self.instance_of(self.host(self.settings(facts), facts, seed, now_ms))
+    }
+
+    fn instance_of(&self, host: Host) -> Result<PolicyInstance, Failure> {
+        let mut store = Store::new(&self.engine, host);
         store.limiter(|host| &mut host.meter);
         let limit = Duration::from_millis(self.limits.time);
         store.epoch_deadline_callback(move |mut context| {
@@ -68,7 +109,7 @@ impl Policy {
         // Before the next one begins.
         host.run = None;
         let peak = host.meter.peak;
-        *host = self.host(facts, seed, now_ms);
+        *host = self.host(self.settings(facts), facts, seed, now_ms);
         host.meter.peak = peak;
         self.begin(&mut instance.store);
     }
@@ -85,8 +126,8 @@ impl Policy {
         }
     }
 
-    fn host(&self, facts: &Rc<RecipientFacts>, seed: u64, now_ms: u64) -> Host {
-        let (policy, settings) = (self.name.clone(), (self.settings.clone(), self.trust));
+    fn host(&self, settings: &Arc<str>, facts: &Rc<RecipientFacts>, seed: u64, now_ms: u64) -> Host {
+        let (policy, settings) = (self.name.clone(), (settings.clone(), self.trust));
         Host::new(facts.clone(), policy, settings, self.limits.clone(), seed, now_ms)
     }
 

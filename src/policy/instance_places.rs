@@ -1,8 +1,8 @@
 //! Places for instances of a policy: there is a place for each that may be asked at the same time,
 //! and the next one waits.
 //!
-//! Not here: asking (`reception`). Invariant: a place is free again when its instance is
-//! gone, also after a panic.
+//! Not here: asking (`reception`). Invariant: a place is free again when its instance is gone, also
+//! after a panic.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 

@@ -1,10 +1,9 @@
 //! A component linked with what carom offers, and the interfaces that it exports: those that every
 //! policy has, and `diagnosis`, `reception` and `sequence` where it has them.
 //!
-//! Not here: what is asked through them (`questions`, `classes`, `reception`,
-//! `sequence`). Invariant: a
-//! component that exports an interface in another form than the WIT says is refused when it is
-//! linked.
+//! Not here: what is asked through them (`questions`, `classes`, `reception`, `sequence`).
+//! Invariant: a component that exports an interface in another form than the WIT says is refused
+//! when it is linked.
 
 use super::bindings::carom::policy::{actions, facts, host, reports};
 use super::bindings::optional::{Diagnosing, DiagnosingIndices};

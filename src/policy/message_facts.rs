@@ -11,7 +11,7 @@ use crate::deadline::Deadline;
 use crate::envelope::Envelope;
 use crate::mail::Content;
 use crate::message::{Link, LinkKind, Message};
-use crate::report::{self, Report};
+use crate::report::{self, Report, ReportKind};
 use std::cell::OnceCell;
 use std::sync::Arc;
 
@@ -25,7 +25,8 @@ pub(crate) struct MessageFacts {
     links: OnceCell<Vec<Link>>,
     report: OnceCell<Report>,
     logged: bool,
-    unanswerable: bool,
+    /// The envelope sender, where the mail server says it.
+    sender: Option<String>,
 }
 
 impl MessageFacts {
@@ -46,13 +47,13 @@ impl MessageFacts {
             links: OnceCell::new(),
             report: OnceCell::new(),
             logged: false,
-            unanswerable: false,
+            sender: None,
         }
     }
 
     /// Facts of a message that came with this return path.
     pub(crate) fn sent_by(self, sender: &str) -> MessageFacts {
-        MessageFacts { unanswerable: sender.is_empty(), ..self }
+        MessageFacts { sender: Some(sender.to_owned()), ..self }
     }
 
     /// Facts of a failure in our own mail log: `report` says what the log says, and there is no
@@ -86,8 +87,17 @@ impl MessageFacts {
 
     /// What the message reports about another message.
     pub(crate) fn report(&self) -> &Report {
-        let read = if self.unanswerable { report::read_unanswerable } else { report::read };
+        let read = |message: &Message<'_>| match &self.sender {
+            Some(sender) => report::read_sent_by(message, sender),
+            None => report::read(message),
+        };
         self.report.get_or_init(|| self.message(read))
+    }
+
+    /// The Message-ID of the message that it reports about, if a policy has read the report.
+    pub(crate) fn reported_on(&self) -> Option<&str> {
+        let report = self.report.get().filter(|report| report.kind != ReportKind::Other)?;
+        report.original.message_id.as_deref()
     }
 
     /// Sources of the images in the HTML body.

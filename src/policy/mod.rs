@@ -59,6 +59,8 @@ mod wasi;
 mod linked;
 /// A policy ready to decide.
 mod ready;
+/// The settings that it is asked with.
+mod settings_in_force;
 /// An instance and what it is asked, within its limits.
 mod instance;
 /// What each delivery failure means.
@@ -79,8 +81,9 @@ mod trapped;
 mod prepare;
 /// Who could write a file: asks the system's user database.
 mod mail_user;
-/// Installed releases, and rolling back.
+/// The policies that there are.
 pub(crate) mod listed_policy;
+/// Installed releases, and rolling back.
 pub(crate) mod releases;
 /// Making a release.
 pub(crate) mod staging;

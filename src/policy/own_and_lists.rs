@@ -5,7 +5,8 @@
 //! addresses are asked about.
 
 use super::message_facts::MessageFacts;
-use crate::envelope::{Envelope, split_address};
+use crate::envelope::Envelope;
+use crate::mailbox_syntax::split_address;
 use crate::message::Message;
 use crate::report;
 

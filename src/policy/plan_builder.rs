@@ -7,10 +7,11 @@ use super::bindings::carom::policy::actions;
 use super::failure::FailureKind;
 use super::guest_text::{line, shortened};
 use super::host::Host;
-use crate::envelope::split_address;
 use crate::feedback_type::FeedbackType;
+use crate::mailbox_syntax::{normal_domain, split_address};
 use crate::plan::{self, Action, Condition, Step, Verdict};
 use crate::smtp_reply::{EnhancedStatus, SmtpReply};
+use crate::text::counted;
 use std::fmt::Display;
 use wasmtime::Result;
 
@@ -21,7 +22,7 @@ impl Host {
     fn add(&mut self, action: Action, when: actions::Schedule) -> Result<u32> {
         let index = self.plan.steps.len();
         if index >= self.limits.steps {
-            let cause = format!("made more than {} steps", self.limits.steps);
+            let cause = format!("made more than {}", counted(self.limits.steps as u64, "step"));
             return Err(self.stop(FailureKind::TooManySteps, cause));
         }
         self.called(action.name());
@@ -188,7 +189,7 @@ impl actions::Host for Host {
 
     fn strike(&mut self, strike: actions::SoftBounce, when: actions::Schedule) -> Result<u32> {
         let address = self.address(&strike.address)?;
-        let sender_domain = line(&strike.sender_domain, 255).to_lowercase();
+        let sender_domain = normal_domain(&line(&strike.sender_domain, 255));
         let (threshold, window) = (strike.threshold.max(1), strike.window.clamp(1, 3650));
         // What the path of one message did says nothing about the address.
         let report = self.facts.message.report();
@@ -202,7 +203,7 @@ impl actions::Host for Host {
 
     fn suppress(&mut self, suppression: actions::Suppression, when: actions::Schedule) -> Result<u32> {
         let address = self.address(&suppression.address)?;
-        let sender_domain = line(&suppression.sender_domain, 255).to_lowercase();
+        let sender_domain = normal_domain(&line(&suppression.sender_domain, 255));
         let reason = line(&suppression.reason, 100);
         let (days, grounds) = (suppression.days, plan::Grounds::default());
         let unproven = !self.is_proven(&address) || self.names_no_sender(&sender_domain);
@@ -215,7 +216,7 @@ impl actions::Host for Host {
         let notification = plan::Notification {
             event: line(&notification.event, 100),
             address: line(&notification.address, 320),
-            sender_domain: line(&notification.sender_domain, 255).to_lowercase(),
+            sender_domain: normal_domain(&line(&notification.sender_domain, 255)),
             fields: notification.fields.into_iter().take(100).map(field).collect(),
             bounce: self.facts.message.bounced(&notification.address),
         };

@@ -7,9 +7,8 @@
 //! says proves the address that it says it of, as it is written, and no other that is part of it: a
 //! stranger may have chosen that address.
 
-use super::complaint_facts::ComplaintEvidence;
+use super::complaint_facts::{Complaining, ComplaintEvidence};
 use super::recipient_facts::RecipientFacts;
-use crate::auth::AuthResult;
 use crate::mailbox_syntax::is_unambiguous;
 use crate::report::{Recipient, ReportKind};
 use serde::Deserialize;
@@ -51,12 +50,16 @@ pub(crate) enum Proof {
     SignedPath,
     /// A complaint has a token that we signed for the address.
     SignedToken,
-    /// A complaint is about a message that, by our mail log, went to this address and to no other.
-    OnlyRecipient,
+    /// A complaint returns the signed header of a message that, by our mail log, went to this
+    /// address and to no other.
+    ReturnedHeader,
     /// Our own mail server wrote the report, and it names the address as the one that failed.
     OwnServer,
     /// The address itself asks to be unsubscribed, and its domain vouches for that.
     Author,
+    /// Weaker: a complaint names the Message-ID of a message that, by our mail log, went to this
+    /// address and to no other. Message-IDs can be guessed.
+    OnlyRecipient,
     /// Weaker: our mail log shows that the message went to this address and to no other.
     SentThere,
     /// Weaker: the mail system of the address's domain wrote the report, as DMARC shows.
@@ -68,10 +71,11 @@ pub(crate) enum Proof {
 impl RecipientFacts {
     /// What proves that this address is what the report is about; `None`: nothing that is enough.
     pub(crate) fn proof(&self, address: &str, trust: Trust) -> Option<Proof> {
-        let complaint = || match self.complaint_evidence(address)? {
+        let evidence = || self.complaint_evidence(address);
+        let complaint = || match evidence()? {
             ComplaintEvidence::Signed => Some(Proof::SignedToken),
-            ComplaintEvidence::OnlyRecipient => Some(Proof::OnlyRecipient),
-            ComplaintEvidence::Named => None,
+            ComplaintEvidence::OnlyRecipient if self.returns_signed_header() => Some(Proof::ReturnedHeader),
+            ComplaintEvidence::OnlyRecipient | ComplaintEvidence::Named => None,
         };
         let is = |shown: bool, proof: Proof| shown.then_some(proof);
         let strong = || {
@@ -79,23 +83,32 @@ impl RecipientFacts {
                 .or_else(|| is(self.is_signed_for(address), Proof::SignedPath))
                 .or_else(complaint)
                 .or_else(|| is(self.failed(address) && self.is_own_report(), Proof::OwnServer))
-                .or_else(|| is(self.is_author(address) && self.is_vouched_for(), Proof::Author))
+                .or_else(|| is(self.is_author(address) && self.is_written_to_us(), Proof::Author))
         };
         let weak = || {
-            is(self.was_sent_to(address), Proof::SentThere)
-                .or_else(|| is(self.is_its_system(address) && self.is_vouched_for(), Proof::ItsMailSystem))
+            is(evidence() == Some(ComplaintEvidence::OnlyRecipient), Proof::OnlyRecipient)
+                .or_else(|| is(self.was_sent_to(address), Proof::SentThere))
+                .or_else(|| is(self.is_its_system(address) && self.is_written_to_us(), Proof::ItsMailSystem))
         };
         strong()
             .or_else(|| (trust >= Trust::Preferred).then(weak).flatten())
             .or_else(|| is(trust == Trust::Off, Proof::Believed))
     }
 
+    /// A complainant as a policy hears of it: evidence that proves nothing to this operator is no
+    /// more than a name.
+    pub(crate) fn as_proven(&self, complaining: Complaining, trust: Trust) -> Complaining {
+        match self.proof(&complaining.address, trust) {
+            Some(_) => complaining,
+            None => Complaining { evidence: ComplaintEvidence::Named, ..complaining },
+        }
+    }
+
     fn complaint_evidence(&self, address: &str) -> Option<ComplaintEvidence> {
         if self.message.report().kind != ReportKind::FeedbackReport {
             return None;
         }
-        let complains =
-            |one: &&super::complaint_facts::Complaining| one.address.eq_ignore_ascii_case(address);
+        let complains = |one: &&Complaining| one.address.eq_ignore_ascii_case(address);
         self.complainants().iter().find(complains).map(|one| one.evidence)
     }
 
@@ -130,13 +143,8 @@ impl RecipientFacts {
 
     /// Whether the one author of the message is such an address; it is asked in lower case.
     fn is_from(&self, is_such: impl FnOnce(&str) -> bool) -> bool {
-        let from = self.message.message(|message| message.addresses("From"));
-        matches!(from.as_slice(), [only] if is_such(&only.to_lowercase()))
-    }
-
-    /// Whether the author's domain vouches for the message by what no stranger can write.
-    fn is_vouched_for(&self) -> bool {
-        self.verified_dmarc() == AuthResult::Pass
+        let author = self.message.message(|message| message.author());
+        author.is_some_and(|author| is_such(&author.to_lowercase()))
     }
 }
 

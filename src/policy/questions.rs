@@ -2,8 +2,7 @@
 //! answered, and whether the settings make sense.
 //!
 //! Not here: what delivery failures mean (`classes`), and one instance for several failures
-//! (`sequence`). Invariant: an answer is complete, or it is a
-//! `Failure`.
+//! (`sequence`). Invariant: an answer is complete, or it is a `Failure`.
 
 use super::failure::{Failure, FailureKind, status_line};
 use super::host::Host;
@@ -88,8 +87,9 @@ impl Policy {
 
     /// What the policy finds wrong with its settings.
     pub(crate) fn validate_settings(&self, facts: &Rc<RecipientFacts>) -> Result<Vec<String>, Failure> {
-        let validated = self.ask(facts, FIXED, |guest, store| {
-            guest.policy.carom_policy_settings().call_validate(store, &self.settings)
+        let settings = self.settings(facts);
+        let validated = self.ask_with(settings, facts, FIXED, |guest, store| {
+            guest.policy.carom_policy_settings().call_validate(store, settings)
         });
         validated.map(|(faults, _)| faults)
     }

@@ -10,8 +10,9 @@ use super::engine::{self, Flavor, Purpose};
 use super::failure::status_line;
 use super::linked::{self, Linked};
 use super::proof::Trust;
+use super::settings_in_force::SettingsInForce;
 use super::{anatomy, wasi};
-use crate::config::{Config, LimitsTable, OnTrap};
+use crate::config::{AddedRules, Config, LimitsTable, OnTrap};
 use crate::error::{Context, Error, Result};
 use serde::Serialize;
 use std::path::Path;
@@ -31,7 +32,7 @@ pub(crate) struct Policy {
     /// What happens to a message when the policy fails.
     pub(crate) on_trap: OnTrap,
     pub(crate) readied: Readied,
-    pub(crate) settings: Arc<str>,
+    pub(super) settings: SettingsInForce,
     /// What proves a report, by the settings.
     pub(crate) trust: Trust,
     pub(crate) limits: LimitsTable,
@@ -102,6 +103,11 @@ impl Wanted<'_> {
         }
     }
 
+    /// The rules among them that were installed beside the config.
+    fn added_rules(&self, config: &Config) -> Option<AddedRules> {
+        config.rules_added_to(self.name).filter(|_| self.settings.is_none())
+    }
+
     fn is_not_ready(&self, error: Error) -> Error {
         let file = self.file.map(|path| format!(" ({})", path.display())).unwrap_or_default();
         error.within(format_args!("policy {}{file}", self.name))
@@ -153,7 +159,7 @@ impl Policy {
             on_trap: on_trap.unwrap_or(config.limits.on_trap),
             readied,
             trust: Trust::of_settings(&settings),
-            settings: settings.into(),
+            settings: SettingsInForce::new(settings, wanted.added_rules(config)),
             limits: config.limits.clone(),
             engine,
             linked,

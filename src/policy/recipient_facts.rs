@@ -9,27 +9,36 @@ use super::message_facts::MessageFacts;
 use super::own_and_lists::OwnAndLists;
 use super::session_facts::SessionFacts;
 use crate::auth::{self, AuthResult, Check, Dns, client_address};
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::dimension::domain;
-use crate::envelope::{Envelope, split_address};
+use crate::envelope::Envelope;
 use crate::error::Result;
 use crate::mail::Content;
+use crate::mailbox_syntax::{normal_domain, split_address};
 use crate::message::Message;
-use crate::return_path::{self, day};
+use crate::report::{self, ReportKind};
+use crate::return_path::{self, Verified, day};
+use crate::text;
 use std::cell::OnceCell;
+use std::iter::once_with;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// How long ago a message may have been signed whose author asks for something, in milliseconds:
+/// as long as mail is on its way. Later it is somebody's copy.
+const REPLAY_MS: i64 = 7 * DAY_MS;
 
 pub(crate) struct RecipientFacts {
     pub(crate) message: Rc<MessageFacts>,
     envelope: Envelope,
     spf: OnceCell<AuthResult>,
     dmarc: OnceCell<AuthResult>,
-    verified_dmarc: OnceCell<AuthResult>,
+    written_to_us: OnceCell<bool>,
+    returned_signed: OnceCell<bool>,
     suppressed: Option<Box<IsSuppressed>>,
     sent: Option<Box<WasSent>>,
     only_recipient: Option<Box<OnlyRecipient>>,
@@ -57,7 +66,8 @@ impl RecipientFacts {
             envelope,
             spf: OnceCell::new(),
             dmarc: OnceCell::new(),
-            verified_dmarc: OnceCell::new(),
+            written_to_us: OnceCell::new(),
+            returned_signed: OnceCell::new(),
             suppressed: None,
             sent: None,
             only_recipient: None,
@@ -135,15 +145,40 @@ impl RecipientFacts {
         })
     }
 
-    /// The same by what no stranger can write.
-    pub(crate) fn verified_dmarc(&self) -> AuthResult {
+    /// Whether the author of the message has written it, to us and in the last days, by what no
+    /// stranger can write.
+    pub(crate) fn is_written_to_us(&self) -> bool {
+        let since_ms = clock::now_ms() - REPLAY_MS;
+        *self.written_to_us.get_or_init(|| self.is_written_to_us_since(since_ms))
+    }
+
+    /// The same since a time, in milliseconds since 1970.
+    fn is_written_to_us_since(&self, since_ms: i64) -> bool {
         let verified_here = self.message.config.auth.trusted_authserv_ids.is_empty();
-        *self.verified_dmarc.get_or_init(|| {
-            self.check(|check| match verified_here {
-                true => check.signed_only().with_signatures(self.message.dkim().1.clone()).dmarc(),
-                false => check.signed_only().dmarc(),
-            })
+        let is_ours = |address: &str| self.is_ours(address);
+        self.check(|check| {
+            let check = check.signed_only();
+            let check = match verified_here {
+                true => check.with_signatures(self.message.dkim().1.clone()),
+                false => check,
+            };
+            check.is_written_to_us(since_ms, &is_ours)
         })
+    }
+
+    /// Whether the author has written to us since then, also as a server says whose results the
+    /// config trusts.
+    pub(crate) fn shows_life_since(&self, since_ms: i64) -> bool {
+        let is_ours = |address: &str| self.is_ours(address);
+        self.is_written_to_us_since(since_ms)
+            || self.check(|check| check.is_written_to_us(since_ms, &is_ours))
+    }
+
+    /// Whether an address is one that the message came to, or is in a domain of ours.
+    fn is_ours(&self, address: &str) -> bool {
+        let envelope = [Some(&self.envelope.recipient), self.envelope.original_recipient.as_ref()];
+        let came_to = |ours: &String| address.eq_ignore_ascii_case(ours);
+        envelope.into_iter().flatten().any(came_to) || self.is_in_own_domain(address)
     }
 
     /// The SMTP client's address: from the mail server, or from the Received header it wrote.
@@ -154,31 +189,29 @@ impl RecipientFacts {
     /// Whether the envelope recipient is a return path that was signed for this address (`[verp]`),
     /// not too long ago; also if a forwarder rewrote it, a milter tagged it, or an alias hides it.
     pub(crate) fn is_signed_for(&self, address: &str) -> bool {
-        let today = day(clock::now_ms());
-        let is_for = |path: &str| {
-            let verified = self.message.config.return_paths.verify(path, today);
-            verified.is_ok_and(|verified| verified.recipient.is(address))
-        };
-        let envelope = [Some(&self.envelope.recipient), self.envelope.original_recipient.as_ref()];
-        let wrapped = |path: &str| return_path::unwrapped(path).is_some_and(|path| is_for(&path));
-        envelope.into_iter().flatten().any(|path| is_for(path) || wrapped(path))
+        self.signed_paths().any(|signed| signed.recipient.is(address))
     }
 
     /// The recipient that the envelope recipient was signed for.
     pub(crate) fn signed_recipient(&self) -> Option<String> {
-        let today = day(clock::now_ms());
-        let envelope = [Some(&self.envelope.recipient), self.envelope.original_recipient.as_ref()];
-        let signed_for = |path: &String| {
-            let verified = self.message.config.return_paths.verify(path, today).ok()?;
-            verified.recipient.address().map(str::to_owned)
-        };
-        let unwrapped = |path: &String| signed_for(&return_path::unwrapped(path)?);
-        envelope.into_iter().flatten().find_map(|path| signed_for(path).or_else(|| unwrapped(path)))
+        self.signed_paths().find_map(|signed| signed.recipient.address().map(str::to_owned))
+    }
+
+    /// The signed return paths that it came to, as they are and without what others wrapped them
+    /// in.
+    fn signed_paths(&self) -> impl Iterator<Item = Verified> {
+        let (paths, today) = (&self.message.config.return_paths, day(clock::now_ms()));
+        let came_to = [Some(&self.envelope.recipient), self.envelope.original_recipient.as_ref()];
+        came_to.into_iter().flatten().flat_map(move |path| {
+            let as_it_is = move || paths.verify(path, today).ok();
+            let unwrapped = move || paths.verify(&return_path::unwrapped(path)?, today).ok();
+            once_with(as_it_is).chain(once_with(unwrapped)).flatten()
+        })
     }
 
     /// Whether mail of this sender domain to this address is suppressed.
     pub(crate) fn is_suppressed(&self, address: &str, sender_domain: &str) -> bool {
-        let (address, domain) = (address.to_lowercase(), sender_domain.to_lowercase());
+        let (address, domain) = (address.to_lowercase(), normal_domain(sender_domain));
         self.suppressed.as_ref().is_some_and(|suppressed| suppressed(&address, &domain))
     }
 
@@ -195,6 +228,16 @@ impl RecipientFacts {
         self.own.get_or_init(|| OwnAndLists::of(&self.message, &self.envelope))
     }
 
+    /// Who sent the message that the report is about: its author, or else the address that the
+    /// report came to, as a report goes to the sender.
+    pub(super) fn original_sender(&self) -> Option<String> {
+        let report = self.message.report();
+        let is_returned = report.kind == ReportKind::DeliveryStatus && !self.message.is_log_line();
+        let has_domain = |address: &&String| split_address(address).is_some();
+        let came_to = || Some(&self.envelope.recipient).filter(has_domain).filter(|_| is_returned);
+        report.original.from.as_ref().or_else(came_to).cloned()
+    }
+
     /// The address that the message that the report is about went to, if it went to no other.
     pub(crate) fn only_recipient(&self) -> Option<String> {
         let id = self.message.report().original.message_id.as_ref()?;
@@ -204,17 +247,47 @@ impl RecipientFacts {
 
     /// Whether an envelope sender in our mail log sends for the author of the message that the
     /// report is about: somebody else may have sent a message with any author and Message-ID. Its
-    /// return path is signed by us, or its domain is of the author's organization.
+    /// return path is signed by us, or its domain is related to the author's.
     fn is_for_its_author(&self, sender: &str) -> bool {
         let paths = &self.message.config.return_paths;
         let is_signed = || paths.verify(sender, day(clock::now_ms())).is_ok();
         let author = self.message.report().original.from.as_deref().unwrap_or(&self.envelope.recipient);
-        let organization = |address: &str| {
-            let (_, domain) = split_address(address)?;
-            let organization = domain::registered(domain);
-            (!domain::is_registry(organization)).then(|| organization.to_lowercase())
+        is_signed() || self.is_related(domain_of(sender), domain_of(author))
+    }
+
+    /// Whether domains are of one organization, as far as they show it: they are the same, or one
+    /// is below the other. Two that are side by side are, below a domain that is configured as
+    /// ours; elsewhere, as below `eu.org`, strangers are side by side.
+    fn is_related(&self, one: &str, other: &str) -> bool {
+        let config = &self.message.config;
+        let (one, other) = (normal_domain(one), normal_domain(other));
+        let above = |domain: &str| -> Vec<String> {
+            let names = domain.match_indices('.').map(|(at, _)| domain[at + 1..].to_owned());
+            [domain.to_owned()].into_iter().chain(names).filter(|name| !domain::is_registry(name)).collect()
         };
-        is_signed() || organization(author).is_some_and(|of| organization(sender) == Some(of))
+        let (above_one, above_other) = (above(&one), above(&other));
+        let is_ours = |name: &String| config.return_paths.is_domain(name) || config.applications.names(name);
+        above_one.contains(&other)
+            || above_other.contains(&one)
+            || above_one.iter().any(|name| above_other.contains(name) && is_ours(name))
+    }
+
+    /// Whether the report returns the header of a message of its author's organization, as that
+    /// organization signed it: who has it has the message, and cannot have guessed it.
+    pub(crate) fn returns_signed_header(&self) -> bool {
+        *self.returned_signed.get_or_init(|| {
+            let MessageFacts { dns, deadline, .. } = &*self.message;
+            let Some(header) = self.message.message(report::returned_header) else { return false };
+            let returned = Message::read(&header);
+            let original = &self.message.report().original;
+            let author = returned.author().filter(|author| {
+                let is_it = |from: &String| from.eq_ignore_ascii_case(author);
+                original.from.as_ref().is_some_and(is_it) && returned.message_id() == original.message_id
+            });
+            let Some(author) = author else { return false };
+            let is_signer = |signer: &str| self.is_related(signer, domain_of(&author));
+            auth::is_signed_header(&text::crlf(&header), is_signer, dns, *deadline)
+        })
     }
 
     /// Whether our own mail server wrote the report, or it is a line of our own log.
@@ -223,6 +296,11 @@ impl RecipientFacts {
         let is_own = |message: &Message<'_>| auth::is_own_report(message, &self.envelope, config);
         self.message.is_log_line() || self.message.message(is_own)
     }
+}
+
+/// The domain of an address; empty if it has none.
+fn domain_of(address: &str) -> &str {
+    split_address(address).map_or("", |(_, domain)| domain)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! Not here: what its runtime said (`last_words`). Invariant: a limit is called by its name, with
 //! its value and the key that sets it.
 
-use super::engine::{Exceeded, STACK, TABLE_ELEMENTS};
+use super::engine::{Exceeded, STACK, TABLE_ELEMENTS, address_space};
 use super::failure::FailureKind;
 use super::host::Host;
 use wasmtime::{Error, Trap, WasmBacktrace};
@@ -53,7 +53,7 @@ pub(super) fn cause(error: &Error, host: &Host, memory: usize) -> (FailureKind, 
         (Some(_), Some(said)) if frames.iter().all(|name| name.starts_with(UNNAMED)) => said,
         (Some(_), Some(said)) => format!("{said}{place}"),
         (Some(trap), None) => format!("{trap}{place}"),
-        (None, _) => error.root_cause().to_string(),
+        (None, _) => address_space(&format!("{error:#}")).unwrap_or_else(|| error.root_cause().to_string()),
     };
     (FailureKind::Trapped, cause)
 }
@@ -79,7 +79,7 @@ fn place(frames: &[String]) -> String {
     format!(", in {first}{callers}")
 }
 
-/// A name without the hash that Rust puts behind it.
+/// A name without the hash that Rust puts after it.
 fn readable(name: &str) -> String {
     let hashed = |hash: &str| hash.len() == 17 && hash.starts_with('h');
     let bare = name.rsplit_once("::").filter(|(_, hash)| hashed(hash)).map_or(name, |(bare, _)| bare);

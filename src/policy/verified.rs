@@ -68,8 +68,13 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 /// could write it, or its directory.
 pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result<Option<File>> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let Ok(file) = rustix::fs::open(code, flags, Mode::empty()) else { return Ok(None) };
-    let file = File::from(file);
+    let file = match rustix::fs::open(code, flags, Mode::empty()) {
+        Ok(file) => File::from(file),
+        Err(error) => {
+            let error = std::io::Error::from(error);
+            return if regular::is_shortage(&error) { Err(short(code, &error)) } else { Ok(None) };
+        }
+    };
     let Ok(about) = file.metadata() else { return Ok(None) };
     if !about.is_file() {
         tracing::error!(path = %code.display(), "compiled policy is not used: not a regular file");
@@ -83,7 +88,11 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result
     if is_believed && relies_on(&record, depth) && is_recorded(&record, &stamp) {
         return Ok(Some(file));
     }
-    if let Err(error) = compare(code, &file, &about) {
+    let sum = match regular::read_text(&sum_path(code), LONGEST_NOTE) {
+        Err(error) if regular::is_shortage(&error) => return Err(short(code, &error)),
+        read => read.ok(),
+    };
+    if let Err(error) = compare(code, &file, &about, sum) {
         tracing::error!(%error, "compiled policy is not used, and is compiled again");
         return Ok(None);
     }
@@ -92,6 +101,11 @@ pub(crate) fn open(code: &Path, compiled_dir: &Path, depth: CodeCheck) -> Result
         let _ = publish_unsynced(&record, stamp.as_bytes(), private::FILE);
     }
     Ok(Some(file))
+}
+
+fn short(code: &Path, error: &std::io::Error) -> Error {
+    Error::new(format_args!("{}: {error}", code.display()))
+        .remedy("raise the limit of open files (ulimit -n, LimitNOFILE= of the service) or of memory")
 }
 
 fn is_recorded(record: &Path, stamp: &str) -> bool {
@@ -120,9 +134,9 @@ pub(crate) fn keep(code: &Path, bytes: &[u8]) -> Result<()> {
 }
 
 /// Error: the code is not what was compiled.
-fn compare(code: &Path, file: &File, about: &Metadata) -> Result<()> {
+fn compare(code: &Path, file: &File, about: &Metadata, sum: Option<String>) -> Result<()> {
     let damaged = |why: &str| Err(Error::new(format_args!("{}: {why}", code.display())));
-    let Ok(sum) = regular::read_text(&sum_path(code), LONGEST_NOTE) else {
+    let Some(sum) = sum else {
         return damaged("its SHA-256 is missing");
     };
     let mut bytes = Vec::with_capacity(usize::try_from(about.len().min(LARGEST)).unwrap_or(0));

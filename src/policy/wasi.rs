@@ -1,6 +1,6 @@
 //! WASI without a world outside, for guests whose language needs it: no files, no network, no
-//! environment, no arguments. Clocks stand at the time of the decision, random numbers come from
-//! its seed, and output goes to the log.
+//! environment, no arguments. Clocks show the time of the decision, random numbers come from its
+//! seed, and output goes to the log.
 //!
 //! Functions are defined by name, with whatever type the guest imports, so that every WASI 0.2.x
 //! works. Invariant: nothing here reaches outside; a function that is not answered traps with its
@@ -124,7 +124,7 @@ fn poll(function: &str, arguments: &[Val]) -> Answer {
     }
 }
 
-/// Both clocks stand at the time of the decision.
+/// Both clocks show the time of the decision.
 fn clocks(store: &mut StoreContextMut<'_, Host>, interface: &str, function: &str) -> Result<Answer> {
     let instant = |at_ms: u64| {
         let nanoseconds = Val::U32((at_ms % 1000) as u32 * 1_000_000);

@@ -5,7 +5,6 @@
 //! Invariant: it changes no decision; it is asked after the policy, and only where nothing is
 //! proven.
 
-use super::complaint_facts::ComplaintEvidence;
 use super::proof::Trust;
 use super::recipient_facts::RecipientFacts;
 use crate::auth;
@@ -29,7 +28,7 @@ impl RecipientFacts {
             ReportKind::Challenge => Unproven::Challenge,
             ReportKind::Unsubscribe if self.is_proven_request(trust) => Unproven::NoApplication,
             ReportKind::Unsubscribe => Unproven::NoAuthor,
-            ReportKind::FeedbackReport => self.why_no_complaint(),
+            ReportKind::FeedbackReport => self.why_no_complaint(trust),
             ReportKind::DeliveryStatus if report.recipients.is_empty() => Unproven::NoAddress,
             ReportKind::DeliveryStatus => {
                 let failed = |one: &&Recipient| one.action == DeliveryAction::Failed;
@@ -41,9 +40,9 @@ impl RecipientFacts {
 
     /// Whether a request to be unsubscribed is proven.
     fn is_proven_request(&self, trust: Trust) -> bool {
-        let author = self.message.message(|message| message.addresses("From"));
-        let is_author = || matches!(author.as_slice(), [only] if self.proof(only, trust).is_some());
-        self.signed_recipient().is_some() || is_author()
+        let author = self.message.message(|message| message.author());
+        let is_proven = || author.is_some_and(|author| self.proof(&author, trust).is_some());
+        self.signed_recipient().is_some() || is_proven()
     }
 
     /// Addresses and ids that the message is about.
@@ -61,11 +60,11 @@ impl RecipientFacts {
         about
     }
 
-    fn why_no_complaint(&self) -> Unproven {
+    fn why_no_complaint(&self, trust: Trust) -> Unproven {
         let kind = self.message.report().feedback.as_ref().map(|feedback| &feedback.kind);
         let suppresses =
             matches!(kind, Some(FeedbackType::Abuse | FeedbackType::OptOut | FeedbackType::Fraud));
-        let is_proven = || self.complainants().iter().any(|one| one.evidence != ComplaintEvidence::Named);
+        let is_proven = || self.complainants().iter().any(|one| self.proof(&one.address, trust).is_some());
         if suppresses && !is_proven() { Unproven::NoComplainant } else { Unproven::ComplaintType }
     }
 

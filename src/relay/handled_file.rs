@@ -8,7 +8,8 @@
 use super::file_backoff::FileBackoff;
 use crate::clock::{self, HOUR};
 use crate::deadline::Deadline;
-use crate::error::{Context, Error, Result};
+use crate::envelope::Envelope;
+use crate::error::{Error, Result};
 use crate::files::regular;
 use crate::house::House;
 use crate::intake::claim::Claim;
@@ -27,8 +28,9 @@ const FORGOTTEN_TOGETHER: usize = 8192;
 /// How long a file is held before it is tried again.
 const HELD_FOR: Duration = Duration::from_secs(10);
 
-/// Time for records of the message log that are new to the store.
-const FOLDING: Duration = Duration::from_secs(60);
+/// Octets of a file in `failed` that are read for its envelopes, and lines about it at most.
+const READ_OF_FAILED: u64 = 64 << 10;
+const MOST_FAILED: usize = 100;
 
 /// What the files of a run share.
 pub(crate) struct Files<'a> {
@@ -57,6 +59,14 @@ pub(crate) struct ClaimedFile {
     pub(crate) size: u64,
 }
 
+/// Why no message was read from a file.
+pub(crate) enum Unopened {
+    /// This process or the system is short of something, and the file may be right.
+    Short(Error),
+    /// The file is not one that can be handled.
+    Unfit(Error),
+}
+
 impl ClaimedFile {
     pub(crate) fn new(claim: Claim, orphan: bool) -> ClaimedFile {
         let size = std::fs::symlink_metadata(&claim.path).map_or(0, |metadata| metadata.len());
@@ -80,11 +90,11 @@ impl<'a> Files<'a> {
         }
     }
 
-    pub(crate) fn read(&self, file: &ClaimedFile) -> Result<Vec<u8>> {
+    pub(crate) fn read(&self, file: &ClaimedFile) -> Result<Vec<u8>, Unopened> {
         let (limit, size) = (self.house.config.message.max_size, file.size);
         let too_large = |size: u64| {
             let what = format_args!("{size} bytes are more than [message] max_size = {limit}");
-            Err(Error::new(what).remedy("raise it and move the file back"))
+            Err(Unopened::Unfit(Error::new(what).remedy("raise it and move the file back")))
         };
         if size > limit {
             return too_large(size);
@@ -93,7 +103,11 @@ impl<'a> Files<'a> {
         // Not more than the budget of memory has room for, if the file grows.
         let read = regular::open_no_link(&file.claim.path)
             .and_then(|opened| opened.take(limit.saturating_add(1)).read_to_end(&mut bytes));
-        read.context(file.claim.path.display())?;
+        if let Err(error) = read {
+            let is_ours = regular::is_shortage(&error);
+            let error = Error::new(format_args!("{}: {error}", file.claim.path.display()));
+            return Err(if is_ours { Unopened::Short(error) } else { Unopened::Unfit(error) });
+        }
         match bytes.len() as u64 {
             size if size > limit => too_large(size),
             _ => Ok(bytes),
@@ -146,8 +160,13 @@ impl<'a> Files<'a> {
 
     pub(crate) fn fail(&self, claim: &Claim, reason: &str) {
         tracing::error!(file = claim.name, reason, "failed");
+        let envelopes = envelopes_of(claim);
         match self.spool.fail(claim, reason) {
-            Ok(()) => _ = self.failed.fetch_add(1, Relaxed),
+            Ok(()) => {
+                self.failed.fetch_add(1, Relaxed);
+                let why = format!("its file is in {}: {reason}", self.spool.failed().display());
+                self.house.log.append_failed(&claim.key, &envelopes, &claim.name, &why);
+            }
             Err(error) => self.hold(claim, &error),
         }
     }
@@ -243,7 +262,7 @@ impl<'a> Files<'a> {
         // A file that came back after a power cut would be a new message.
         self.spool.sync()?;
         let House { log, store, .. } = self.house;
-        log.fold_gone(store, &keys.iter().cloned().collect(), Deadline::after(FOLDING))?;
+        log.fold_gone(store, &keys.iter().cloned().collect(), Deadline::after(super::FOLDING))?;
         store.forget(&keys)
     }
 
@@ -259,4 +278,21 @@ impl<'a> Files<'a> {
 
 fn locked<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The envelopes of the first messages in a file, as far as its beginning says them; without one,
+/// an empty one.
+fn envelopes_of(claim: &Claim) -> Vec<Envelope> {
+    let mut start = Vec::new();
+    let read =
+        regular::open_no_link(&claim.path).and_then(|file| file.take(READ_OF_FAILED).read_to_end(&mut start));
+    if let Err(error) = read {
+        tracing::debug!(%error, file = claim.name, "nothing is known of its messages");
+    }
+    let mut envelopes: Vec<Envelope> =
+        formats::messages(&start).take(MOST_FAILED).map(|message| message.envelope).collect();
+    if envelopes.is_empty() {
+        envelopes.push(Envelope::default());
+    }
+    envelopes
 }

@@ -4,10 +4,10 @@
 //! Not here: which files wait (`work_queue`), the road (`deliver`), and a file's end
 //! (`handled_file`). Invariant: what goes wrong with one message of a batch touches no other.
 
-use super::handled_file::{ClaimedFile, Files};
+use super::handled_file::{ClaimedFile, Files, Unopened};
 use super::work_queue::{QueuedFile, WorkQueue};
-use crate::deliver::{self, Asked, Carried, Promised};
-use crate::error::{Error, Result};
+use crate::deliver::{self, Asked, Carried, OnPromised};
+use crate::error::Error;
 use crate::intake::claim::Claim;
 use crate::intake::formats::{self, FiledMessage, FiledMessages};
 use crate::mail::{Content, Mail};
@@ -28,7 +28,7 @@ const TOGETHER_BYTES: u64 = 8 << 20;
 const OPEN_FOR: Duration = Duration::from_millis(100);
 
 /// Nobody waits for a verdict.
-const UNHEARD: Promised<'_> = &|_, _, _| ();
+const UNHEARD: OnPromised<'_> = &|_, _, _| ();
 
 const DEFECT: &str = "carom failed on this message: please report it with the file";
 
@@ -102,13 +102,12 @@ impl Files<'_> {
     fn fill<'b>(
         &'b self,
         batch: &mut ClaimedBatch<'b>,
-        first: Option<ClaimedFile>,
+        mut first: Option<ClaimedFile>,
         share: usize,
         queue: &WorkQueue,
         policy: &Policy,
     ) -> Closed<'b> {
         let began = Instant::now();
-        let mut first = first;
         while batch.files.len() < share && (batch.files.is_empty() || began.elapsed() < OPEN_FOR) {
             let file = match first.take() {
                 Some(file) => file,
@@ -136,17 +135,18 @@ impl Files<'_> {
                 Ok(Ok(Opened::Several(bytes))) => {
                     return Closed::Several(Several { file, bytes, _room: room });
                 }
-                Ok(Err(error)) => self.fail(&file.claim, &error.to_string()),
+                Ok(Err(Unopened::Short(error))) => self.hold(&file.claim, &error),
+                Ok(Err(Unopened::Unfit(error))) => self.fail(&file.claim, &error.to_string()),
                 Err(_) => self.fail(&file.claim, DEFECT),
             }
         }
         Closed::Full
     }
 
-    fn open(&self, file: &ClaimedFile, policy: &Policy) -> Result<Opened> {
+    fn open(&self, file: &ClaimedFile, policy: &Policy) -> Result<Opened, Unopened> {
         let bytes = self.read(file)?;
         if bytes.is_empty() {
-            return Err(Error::new("the file is empty: it holds no message"));
+            return Err(Unopened::Unfit(Error::new("the file is empty: it holds no message")));
         }
         let mut messages = formats::messages(&bytes);
         let (Some(only), None) = (messages.next(), messages.next()) else {
@@ -159,9 +159,8 @@ impl Files<'_> {
         let content = Content::read(Arc::new(raw));
         // Whatever somebody has put there by mistake would be gone once it is handled.
         if whole && content.message(|message| message.raw_fields().is_empty()) {
-            return Err(Error::new(
-                "the file has neither a header nor x-receiver lines: it is not a message",
-            ));
+            let what = "the file has neither a header nor x-receiver lines: it is not a message";
+            return Err(Unopened::Unfit(Error::new(what)));
         }
         let mail = self.mail(file, length, &only, content, file.claim.key.clone());
         Ok(Opened::One(Box::new(self.ask(mail, policy))))

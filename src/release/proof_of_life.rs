@@ -2,14 +2,12 @@
 //! soft bounces put it on the list.
 //!
 //! Not here: what a message is (`report`). Invariant: complaints, unsubscribes, hard bounces,
-//! operators and imports are never overruled; a From address counts only if its domain vouches for
-//! it, as DMARC asks.
+//! operators and imports are never overruled; a From address counts only if its domain vouches that
+//! it wrote to us after the entry was made.
 
 use super::notice::release;
-use crate::auth::AuthResult;
 use crate::clock;
 use crate::config::Config;
-use crate::dimension::domain::{is_registry, registered};
 use crate::error::Result;
 use crate::index::Index;
 use crate::mail::Mail;
@@ -46,11 +44,15 @@ pub(crate) fn by_message(
     let released = author(facts).map_or(Ok(Vec::new()), |address| {
         let soft = store.soft_suppressions(&address)?;
         let is_before = |entry: &&Suppressed| entry.added_ms < mail.at_ms;
-        let entries: Vec<Suppressed> = soft.iter().filter(is_before).cloned().collect();
+        let mut entries: Vec<Suppressed> = soft.iter().filter(is_before).cloned().collect();
         // Reading a report and verifying cost time; few addresses are on the list.
-        match !entries.is_empty() && is_of_somebody(facts) && is_vouched_for(facts, &address) {
-            true => release_all(store, entries, "message", mail.at_ms, config),
-            false => Ok(Vec::new()),
+        if entries.is_empty() || !is_of_somebody(facts) {
+            return Ok(Vec::new());
+        }
+        entries.retain(|entry| facts.shows_life_since(entry.added_ms));
+        match entries.is_empty() {
+            true => Ok(Vec::new()),
+            false => release_all(store, entries, "message", mail.at_ms, config),
         }
     });
     released.unwrap_or_else(|error| {
@@ -76,29 +78,9 @@ fn author(facts: &RecipientFacts) -> Option<String> {
         let by_program = has("Auto-Submitted") && !is("Auto-Submitted", &["no"])
             || is("Precedence", &["bulk", "junk", "list"])
             || PROGRAMS.into_iter().any(has);
-        let from = message.addresses("From");
-        (!by_program && from.len() == 1).then(|| from[0].to_lowercase())
+        let author = message.author().filter(|_| !by_program)?;
+        Some(author.to_lowercase())
     })
-}
-
-/// Whether the address's domain vouches for the message: DMARC passes, or DKIM or SPF of a domain
-/// of the same organization does.
-fn is_vouched_for(facts: &RecipientFacts, address: &str) -> bool {
-    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
-    let is_aligned = |other: &str| {
-        let organization = registered(domain);
-        !is_registry(organization) && registered(other).eq_ignore_ascii_case(organization)
-    };
-    let signed = || {
-        let (_, signatures) = facts.message.dkim();
-        signatures.iter().any(|one| one.result == AuthResult::Pass && is_aligned(&one.domain))
-    };
-    let sent = || {
-        let sender = &facts.envelope().sender;
-        let sender_domain = sender.rsplit_once('@').map_or("", |(_, domain)| domain);
-        is_aligned(sender_domain) && facts.spf() == AuthResult::Pass
-    };
-    signed() || sent() || facts.dmarc() == AuthResult::Pass
 }
 
 /// Releases addresses that have taken mail since, by the mail log. A part of them at each tick.

@@ -5,9 +5,11 @@
 //! back.
 
 use super::notice::{REPORT, release};
+use crate::clock;
 use crate::config::Config;
 use crate::dimension::provider::provider_or_domain;
 use crate::error::Result;
+use crate::mailbox_syntax::normal_domain;
 use crate::store::{Released, Store, Suppressed};
 use serde::Serialize;
 use std::ops::Range;
@@ -48,7 +50,17 @@ impl UndoFilter {
             && is(&self.rule, &entry.grounds.rule)
             && is(&self.reason, &entry.reason)
             && (is(&self.provider, &entry.grounds.provider) || self.names_a_host_of(&entry.grounds.provider))
-            && is(&self.sender_domain, &entry.sender_domain)
+            && self.sender_domain.as_ref().is_none_or(|domain| normal_domain(domain) == entry.sender_domain)
+    }
+
+    /// The period and the filters, for the record of actions.
+    pub(crate) fn words(&self) -> String {
+        let period = format!("{} to {}", clock::rfc3339(self.since_ms), clock::rfc3339(self.until_ms));
+        let UndoFilter { rule, reason, source, provider, sender_domain, .. } = self;
+        let filters = [("rule", rule), ("reason", reason), ("source", source), ("provider", provider)];
+        let filters = filters.into_iter().chain([("sender_domain", sender_domain)]);
+        let given = filters.filter_map(|(name, value)| Some(format!(", {name} {}", value.as_deref()?)));
+        given.fold(period, |words, filter| words + &filter)
     }
 
     /// Whether the provider is given as the name of one of its mail servers or domains.

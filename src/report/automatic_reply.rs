@@ -1,9 +1,8 @@
 //! Automatic replies (RFC 3834, and what programs did before it), read and written.
 //!
 //! Not here: bounces and requests to unsubscribe (`unsubscribe`), which say that they are automatic
-//! too and are read first; which messages
-//! carom may answer (`action::auto_reply`). Invariants: what is written reads back equal; a
-//! program's message that answers nothing is not a reply.
+//! too and are read first; which messages carom may answer (`action::auto_reply`). Invariants: what
+//! is written reads back equal; a program's message that answers nothing is not a reply.
 
 use super::absence::{self, AbsenceTitle};
 use super::challenge::is_challenge;
@@ -74,9 +73,11 @@ impl AutomaticReply {
             AutoReplyKind::Challenge => ReportKind::Challenge,
             AutoReplyKind::Absence | AutoReplyKind::Receipt => ReportKind::AutoReply,
         };
+        // A filter holds what it asks about.
+        let is_held = self.kind == AutoReplyKind::Challenge;
         let recipient = |address| Recipient {
             address,
-            action: DeliveryAction::Delivered,
+            action: if is_held { DeliveryAction::Delayed } else { DeliveryAction::Delivered },
             diagnostic: tidy(&format!("{} {}", self.subject, self.text)),
             reader: "auto-reply",
             line: 1,
@@ -104,16 +105,34 @@ fn kind(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<AutoReplyKind
     }
     let mut words = Words::of(notice);
     words.thanks |= absence::thanks(&subject);
-    let absent = shape.declared
-        || absence::is_declared(message)
+    let declared = shape.declared || absence::is_declared(message);
+    let is_automatic = title.is_some_and(|title| title.automatic);
+    if !declared && !shape.by_program && !is_automatic && has_own_path(message) {
+        return shape.receipt.then_some(AutoReplyKind::Receipt);
+    }
+    let absent = declared
         || title.is_some_and(|title| is_meant(title, shape, &words))
         || (is_note_of_somebody(shape, &words) && absence::is_of_writer(message, &subject))
-        || is_said(shape, writer::is_answer_to(&subject), &words)
+        || (!is_mass_mail(message, shape) && is_said(shape, writer::is_answer_to(&subject), &words))
         || answers_by_itself(shape, writer::has_prefix(&subject), notice);
     if absent {
         return Some(AutoReplyKind::Absence);
     }
     shape.receipt.then_some(AutoReplyKind::Receipt)
+}
+
+/// Whether it came with the address of its writer as return path, as people's mail does: without a
+/// field or a title of a program, what it says of an absence is a person's word.
+fn has_own_path(message: &Message<'_>) -> bool {
+    let first = |name: &str| Some(mailbox::first(&message.header(name)?)?.address.to_ascii_lowercase());
+    let path = first("Return-Path");
+    path.is_some() && path == first("From")
+}
+
+/// Whether a list or a provider sent it to many, and it answers nothing: what it says of an absence
+/// is no reply, although `Precedence: bulk` says that a program sent it.
+fn is_mass_mail(message: &Message<'_>, shape: ReplyShape) -> bool {
+    message.header("List-Unsubscribe").is_some() && !shape.unanswerable && !shape.answers
 }
 
 /// What the text says about an absence.

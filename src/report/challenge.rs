@@ -60,6 +60,34 @@ const LINKS: &[&str] = &[
     "링크",
 ];
 
+/// Parts of words for an answer, which is asked for where there is no link.
+const REPLIES: &[&str] = &[
+    "reply",
+    "antwort",
+    "repond",
+    "respond",
+    "contest",
+    "rispond",
+    "antwoord",
+    "reageer",
+    "odpowied",
+    "svar",
+    "odpove",
+    "valasz",
+    "回复",
+    "回覆",
+    "答复",
+    "返信",
+    "raspund",
+    "yanitla",
+    "vastaa",
+    "ответ",
+    "відпов",
+    "회신",
+    "답장",
+    "απαντη",
+];
+
 pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanNotice<'_>) -> bool {
     if FIELDS.iter().any(|name| message.header(name).is_some()) {
         return true;
@@ -71,7 +99,7 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
     let link = LINKS.iter().any(|word| text.contains(word));
     let [asks, why, what] = sections(&text);
     let [titled, waits, _] = sections(subject);
-    let reply = text.contains("reply") || text.contains("antwort") || text.contains("repond");
+    let reply = REPLIES.iter().any(|word| text.contains(word));
     let asked = titled || (asks && (link || subject.contains("confirm")));
     let waiting = (why || waits) && what && (link || reply) && is_of_mail(&text);
     asked || (waiting && !asks_somebody(notice))
@@ -79,8 +107,20 @@ pub(crate) fn is_challenge(message: &Message<'_>, subject: &str, notice: &HumanN
 
 /// Whether what waits is mail, or comes from a sender: orders and payments wait too.
 fn is_of_mail(text: &str) -> bool {
-    const SENDERS: [&str; 8] =
-        ["sender", "spam", "expediteur", "remitente", "mittent", "remetente", "odesilatel", "отправител"];
+    const SENDERS: [&str; 12] = [
+        "sender",
+        "spam",
+        "expediteur",
+        "remitente",
+        "mittent",
+        "remetente",
+        "odesilatel",
+        "отправител",
+        "nadawc",
+        "felado",
+        "发件人",
+        "寄件者",
+    ];
     speaks_of_mail(text) || SENDERS.iter().any(|word| text.contains(word))
 }
 

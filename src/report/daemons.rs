@@ -8,7 +8,7 @@ use super::mailbox;
 use crate::message::Message;
 
 /// How the local part of a program's address begins.
-const LOCAL_PARTS: [&str; 13] = [
+const LOCAL_PARTS: [&str; 14] = [
     "mailer-daemon",
     "mailerdaemon",
     "mailer_daemon",
@@ -22,6 +22,7 @@ const LOCAL_PARTS: [&str; 13] = [
     "poostmaster",
     "mailadm",
     "mail-delivery",
+    "microsoftexchange",
 ];
 /// Words in the name of a program, folded.
 const NAMES: [&str; 9] = [

@@ -2,9 +2,11 @@
 //! beginning of a line and then its reason.
 //!
 //! Not here: how one entry is written (`list_entry`), and addresses in sentences (`sentences`).
-//! Invariant: all entries have the shape of the first, and none is indented more.
+//! Invariant: all entries have the shape of the first, none is indented more, and none begins on a
+//! line that goes on with what another one says.
 
 use super::MAX_RECIPIENTS;
+use super::entry_lines::{EntryLine, says_why};
 use super::human_notice::HumanNotice;
 use super::lines::NumberedLine;
 use super::list_entry::{Enclosure, Ending, EntryHead, EntryShape, alias_entry, head, made_from};
@@ -13,6 +15,7 @@ use super::mention::Mention;
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
+use super::tidied::tidy;
 use std::collections::HashMap;
 
 /// Lines that are searched for a reply that is repeated with an address after the list.
@@ -51,6 +54,17 @@ impl<'a> HumanNotice<'a> {
         opens.map_or(Vec::new(), |hit| List::read(self, self.folded.line(hit.start), true).mentions())
     }
 
+    /// Entries in the form that no sentence has, `<a@x.example>: … 550 …`, without an introduction
+    /// that is known.
+    pub(crate) fn answered(&self) -> Vec<Mention> {
+        let form = EntryShape { enclosure: Enclosure::Angle, ending: Ending::Colon };
+        let list = List::read(self, 0, false);
+        let has_form = list.shape.is_some_and(|(shape, _)| shape == form);
+        let mut mentions = if has_form { list.mentions() } else { Vec::new() };
+        mentions.retain(|mention| QuotedReply::find(&mention.text).code.is_some());
+        mentions
+    }
+
     /// Entries without an introduction that is known.
     pub(crate) fn unannounced(&self) -> Vec<Mention> {
         List::read(self, 0, false).mentions()
@@ -69,12 +83,24 @@ impl<'n, 'a> List<'n, 'a> {
             if list.is_over(at) {
                 break;
             }
-            match head(line.trimmed()) {
+            let begins = notice.entry_line(at) != EntryLine::GoesOn && !list.continues_field(at);
+            match head(line.trimmed()).filter(|_| begins) {
                 Some(head) => list.take_entry(at, line, &head),
                 None => list.take_comment(at, line),
             }
         }
         list
+    }
+
+    /// Whether a line goes on with a list of addresses in a header: `To: a@x.example,`.
+    fn continues_field(&self, at: usize) -> bool {
+        let Some(before) = at.checked_sub(1).map(|before| &self.notice.lines[before]) else { return false };
+        let is_field =
+            before.trimmed().split_once(':').is_some_and(|(name, _)| !name.contains(['@', '<', ' ']));
+        is_field
+            && before.trimmed().ends_with(',')
+            && head(before.trimmed()).is_none()
+            && self.notice.lines[at].indent() > before.indent()
     }
 
     fn is_over(&self, at: usize) -> bool {
@@ -92,7 +118,7 @@ impl<'n, 'a> List<'n, 'a> {
             Some((shape, indent)) => head.shape.is_like(shape) && line.indent() <= indent,
             None => several || self.may_be_first(at, head),
         };
-        if !fits || self.is_weak(head) || self.notice.is_contact(at) {
+        if !fits || self.is_weak(head) || self.is_contact(at, head) {
             return;
         }
         self.shape.get_or_insert((head.shape, line.indent()));
@@ -100,6 +126,14 @@ impl<'n, 'a> List<'n, 'a> {
         self.starts.push(Start { at, address: head.address, rest, alias: false });
         let others = others.into_iter().filter(|_| several);
         self.starts.extend(others.map(|(_, address)| Start { at, address, rest: "", alias: false }));
+    }
+
+    /// Whether an entry names somebody to ask for help. In a reply, after the address, it is
+    /// another.
+    fn is_contact(&self, at: usize, head: &EntryHead<'_>) -> bool {
+        let is_answered = says_why(head)
+            && (head.shape.enclosure == Enclosure::Angle || QuotedReply::find(head.rest).is_some());
+        !is_answered && self.notice.is_contact(at)
     }
 
     /// Whether a list can begin with this entry: it is not a sentence, or it is where a list is
@@ -177,7 +211,46 @@ impl<'n, 'a> List<'n, 'a> {
             mentions.push(self.notice.mention(start.address, start.at, start.rest, end));
         }
         mentions.reverse();
+        if mentions.last().is_some_and(|last| last.text.is_empty()) && self.reasons_come_first() {
+            let mut from = self.first_reason();
+            for (start, mention) in self.starts.iter().zip(&mut mentions) {
+                if from < start.at {
+                    let lines = self.notice.lines[from..start.at].iter().map(NumberedLine::trimmed);
+                    mention.text = tidy(&lines.collect::<Vec<&str>>().join(" "));
+                    mention.stage = self.notice.stage_in(from..start.at).unwrap_or_default();
+                }
+                from = start.at + 1;
+            }
+            for at in 1..mentions.len() {
+                if self.starts[at].at == self.starts[at - 1].at + 1 {
+                    mentions[at].text = mentions[at - 1].text.clone();
+                }
+            }
+        }
         mentions
+    }
+
+    /// Whether every reason stands before its address: there is one above the first entry and one
+    /// above each other, unless it follows an entry with which it shares it.
+    fn reasons_come_first(&self) -> bool {
+        let is_reason = |at: usize| {
+            let line = &self.notice.lines[at];
+            !line.is_blank() && head(line.trimmed()).is_none()
+        };
+        let pairs = self.starts.windows(2);
+        let mut others = pairs.map(|pair| pair[1].at == pair[0].at + 1 || is_reason(pair[1].at - 1));
+        self.starts.len() > 1
+            && !self.starts.iter().any(|start| start.alias)
+            && self.first_reason() < self.starts[0].at
+            && others.all(|with_reason| with_reason)
+    }
+
+    /// Where the lines right above the first entry begin, after the introduction.
+    fn first_reason(&self) -> usize {
+        let first = self.starts.first().map_or(0, |start| start.at);
+        let above = self.notice.lines[..first].iter().rposition(NumberedLine::is_blank);
+        let from = above.map_or(0, |blank| blank + 1);
+        if self.announced { from.max(self.from + 1) } else { from }
     }
 
     /// Reads on after the list, where what was said between two servers may be repeated with the

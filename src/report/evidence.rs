@@ -12,7 +12,8 @@ use super::mail_words::{says_that_mail_failed, speaks_of_mail};
 use super::mailbox;
 use super::mention::Mention;
 use super::outline::Outline;
-use super::personal_letter::{asks, is_letter, talks, tells};
+use super::own_words::OwnWords;
+use super::personal_letter::{asks, is_letter, only_hands_on, tells};
 use super::phrases::{self, Hit, Says};
 use super::quarantine_digest;
 use super::quoted_reply::QuotedReply;
@@ -128,7 +129,13 @@ impl<'n> Evidence<'n> {
         notice: &'n HumanNotice<'n>,
     ) -> Evidence<'n> {
         let is_daemon = is_from_daemon(message);
-        let writer = writer_of(message, notice);
+        let transcript = Transcript::read(notice.own());
+        let mut listed = notice.listed();
+        if listed.is_empty() && !statuses.is_empty() {
+            listed = notice.answered();
+        }
+        let has_form = !statuses.is_empty() || transcript.is_spoken() || shows_form(outline, notice, &listed);
+        let writer = if has_form { writer_of(message, notice) } else { writer_of_words(message, notice) };
         // Who asks something shows the fields of a report, and reports nothing.
         let shows_only = || writer == Writer::Unknown && asks(notice.written());
         if statuses.is_empty() && writer != Writer::Person && !shows_only() {
@@ -144,8 +151,8 @@ impl<'n> Evidence<'n> {
             statuses,
             failed: failed(message),
             notice,
-            transcript: Transcript::read(notice.own()),
-            listed: notice.listed(),
+            transcript,
+            listed,
             parties: parties.iter().flat_map(|name| message.addresses(name)).take(100).collect(),
             outline,
             addressees: OnceCell::new(),
@@ -177,8 +184,17 @@ impl<'n> Evidence<'n> {
         self.shows_any(&CERTAIN)
     }
 
+    /// Whether it is about mail: nobody knows what the failures of some other program are about.
+    fn is_of_mail(&self) -> bool {
+        const SHOWN: [Sign; 4] = [Sign::MailWords, Sign::Enclosure, Sign::Transcript, Sign::Quotation];
+        self.writer != Writer::Unknown || self.shows_any(&CERTAIN) || self.shows_any(&SHOWN)
+    }
+
     /// Whether anything beside the words of the text says so.
     pub(crate) fn is_likely(&self) -> bool {
+        if !self.is_of_mail() {
+            return false;
+        }
         self.shows_any(&CERTAIN)
             || self.shows_any(&LIKELY)
             || (self.shows(Sign::SubjectWords) && self.shows_any(&[Sign::TextWords, Sign::Reply]))
@@ -208,6 +224,7 @@ impl<'n> Evidence<'n> {
     pub(crate) fn is_anonymous_bounce(&self) -> bool {
         self.shows_any(&[Sign::StatusFields, Sign::FailedField, Sign::ReportType])
             || (self.shows_any(&[Sign::Daemon, Sign::NullSender])
+                && self.is_of_mail()
                 && self.shows_any(&FAILURE)
                 && self.shows_any(if self.is_named_only { &ANONYMOUS[1..] } else { &ANONYMOUS }))
     }
@@ -247,7 +264,7 @@ impl<'n> Evidence<'n> {
             }
             Sign::MailWords => {
                 says_that_mail_failed(self.notice)
-                    || (self.says_failure()
+                    || ((self.says_failure() || self.shows(Sign::NullSender))
                         && speaks_of_mail(&self.folded_subject)
                         && self.shows(Sign::SubjectWords))
             }
@@ -270,34 +287,59 @@ fn domain_of_author(message: &Message<'_>) -> Option<String> {
 /// Who wrote a message, by its header and the form of its text. What is forwarded with hardly a
 /// word, or quoted without any, is read as if nobody had.
 fn writer_of(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
-    let writer = Writer::of(message);
-    if writer == Writer::Server {
-        return writer;
-    }
     // An invitation and its answer may be about mail that failed; whoever sends one is a person.
     if message.parts().iter().any(|part| part.content_type.kind == "text/calendar") {
         return Writer::Person;
+    }
+    let writer = Writer::of(message);
+    // Programs greet too; no person's mail has a null return path.
+    if writer == Writer::Server || has_no_return_path(message) {
+        return writer;
     }
     let subject = folded(&message.subject().unwrap_or_default());
     let quotes = notice.written().quotes;
     let answers = writer::is_answer_to(&subject) && !notice.written().text.is_empty();
     if quotes && !answers && !writer::is_handed_on(message) && notice.forwards() {
-        return if talks(notice.written()) { Writer::Person } else { Writer::Unknown };
+        let is_handed_on =
+            only_hands_on(notice.written()) && (notice.marks_forward() || writer::has_prefix(&subject));
+        return if is_handed_on { Writer::Unknown } else { Writer::Person };
     }
     // A mail server may greet and say goodbye too, under a subject that says what happened.
     let letter = is_letter(notice.written()) && (asks(notice.written()) || !writer::says_failure(&subject));
     let letter = letter || (quotes && writer::has_prefix(&subject)) || tells(notice.written());
+    let letter = letter || only_quotes_failure(notice.written());
     if letter { Writer::Person } else { writer }
+}
+
+/// Whether only lines that are marked as quoted say that something failed: the writer of the others
+/// reports nothing.
+fn only_quotes_failure(words: &OwnWords) -> bool {
+    let fails = |hit: &Hit| matches!(hit.says, Says::Failed | Says::Delayed | Says::Gone | Says::Object);
+    let says_more = words.marks && !words.text.trim().is_empty();
+    says_more
+        && !QuotedReply::find(&words.text).is_some()
+        && !phrases::find(&folded(&words.text)).iter().any(fails)
+}
+
+/// The same of a message that has words and no form of a report: a postmaster may have written it.
+fn writer_of_words(message: &Message<'_>, notice: &HumanNotice<'_>) -> Writer {
+    let is_letter = writer::is_by_postmaster(message) && !writer::is_automatic(message);
+    if is_letter { Writer::Person } else { writer_of(message, notice) }
+}
+
+/// Whether a message encloses or repeats another one, or lists recipients with replies.
+fn shows_form(outline: &Outline<'_, '_>, notice: &HumanNotice<'_>, listed: &[Mention]) -> bool {
+    let is_answered = |mention: &Mention| QuotedReply::find(&mention.text).is_some();
+    outline.encloses() || !notice.original().is_empty() || listed.iter().any(is_answered)
 }
 
 /// The signs in the header and the structure of a message.
 fn signs_outside(message: &Message<'_>, outline: &Outline<'_, '_>, is_daemon: bool) -> Vec<Sign> {
-    let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
     let shown = [
         (Sign::ReportType, outline.report && !outline.receipt),
         (Sign::Daemon, is_daemon),
         (Sign::NullSender, has_no_return_path(message)),
-        (Sign::Automatic, is("Auto-Submitted", |value| !value.eq_ignore_ascii_case("no"))),
+        (Sign::Automatic, writer::is_automatic(message)),
         (Sign::Enclosure, outline.encloses()),
     ];
     shown.into_iter().filter(|(_, shown)| *shown).map(|(sign, _)| sign).collect()

@@ -71,10 +71,14 @@ impl WrittenFields {
     }
 
     /// Adds an address with its type: `rfc822`, or `utf-8` in the form for parts in ASCII (RFC 6533
-    /// section 3).
+    /// section 3), unless it comes with another type (`x400;…`).
     pub(crate) fn add_address(&mut self, name: &str, address: &str) {
         let address = field_value(address);
-        if address.is_ascii() {
+        let is_kind = |kind: &str| kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let typed = address.split_once(';').filter(|(kind, _)| !kind.is_empty() && is_kind(kind));
+        if let Some((kind, rest)) = typed.filter(|_| address.is_ascii()) {
+            self.add(name, &format!("{kind}; {}", rest.trim_start()));
+        } else if address.is_ascii() {
             self.add(name, &format!("rfc822; {address}"));
         } else {
             let text = escaped(&address, |c| matches!(c, '\\' | '+' | '=' | ' '));
@@ -141,8 +145,9 @@ mod tests {
         let mut fields = WrittenFields::default();
         fields.add_address("Final-Recipient", "jürgen+x@grün.example");
         fields.add_address("Original-Recipient", "j+x@green.example");
+        fields.add_address("Original-Recipient", "x400;/c=us/");
         let expected = "Final-Recipient: utf-8; j\\x{FC}rgen\\x{2B}x@gr\\x{FC}n.example\r\n\
-            Original-Recipient: rfc822; j+x@green.example\r\n";
+            Original-Recipient: rfc822; j+x@green.example\r\nOriginal-Recipient: x400; /c=us/\r\n";
         assert_eq!(fields.as_str(), expected);
         assert_eq!(unescaped("j\\x{FC}rgen\\x{2B}x \\x{zz}"), "jürgen+x zz}");
     }

@@ -6,17 +6,21 @@
 //! quoted (`transcript`). Invariant: every line is read a bounded number of times.
 
 use super::daemons::is_written_by_daemon;
+use super::entry_lines::{self, EntryLine};
 use super::fold::{Folded, folded};
 use super::footers;
 use super::lines::NumberedLine;
 use super::original_start;
 use super::own_words::OwnWords;
+use super::personal_letter::begins_forward;
 use super::phrases::{self, Hit, Says};
 use super::quoted_reply::QuotedReply;
+use super::received_by;
 use super::reported::DeliveryAction;
 use super::status_reader::is_field_of_report;
 use super::subject_line;
 use super::tidied::tidy;
+use super::whose_words;
 use std::cell::OnceCell;
 use std::ops::Range;
 
@@ -37,6 +41,7 @@ pub(crate) struct HumanNotice<'a> {
     pub(crate) folded: Folded,
     /// The phrases in the notice itself.
     pub(crate) hits: Vec<Hit>,
+    entry_lines: OnceCell<Vec<EntryLine>>,
     written: OnceCell<OwnWords>,
     whole: OnceCell<String>,
     refusal: OnceCell<String>,
@@ -54,15 +59,16 @@ impl<'a> HumanNotice<'a> {
         let end = original_start::find(&lines, &folded, &hits).unwrap_or(lines.len());
         let as_sent = lines[..end].to_vec();
         let subjects = subject_line::remove(&mut lines[..end]);
-        if footers::remove(&mut lines, end, &folded, &hits) || subjects {
+        let received = received_by::remove(&mut lines, end);
+        if footers::remove(&mut lines, end, &folded, &hits) || subjects || received {
             folded = folded_lines(&lines);
             hits = phrases::find(&folded.text[..folded.start(end)]);
         } else {
             let stop = folded.start(end);
             hits.retain(|hit| hit.start < stop);
         }
-        let (whole, refusal) = (OnceCell::new(), OnceCell::new());
-        HumanNotice { lines, end, as_sent, folded, hits, written, whole, refusal }
+        let (entry_lines, whole, refusal) = (OnceCell::new(), OnceCell::new(), OnceCell::new());
+        HumanNotice { lines, end, as_sent, folded, hits, entry_lines, written, whole, refusal }
     }
 
     /// What its writer wrote, without what is quoted.
@@ -114,6 +120,12 @@ impl<'a> HumanNotice<'a> {
         Some(lines[start..].join("\n"))
     }
 
+    /// What a line is to the entries of lists.
+    pub(crate) fn entry_line(&self, at: usize) -> EntryLine {
+        let lines = self.entry_lines.get_or_init(|| entry_lines::of(self.own()));
+        lines.get(at).copied().unwrap_or_default()
+    }
+
     /// The phrases that start in some lines.
     pub(crate) fn hits_in(&self, lines: Range<usize>) -> &[Hit] {
         phrases::hits_in(&self.hits, &self.folded, lines)
@@ -155,6 +167,21 @@ impl<'a> HumanNotice<'a> {
             && !top.iter().any(|line| line.starts_with("content-type: multipart/"))
     }
 
+    /// Whether a line says that a mail is forwarded or quoted with its header, as programs write
+    /// it in every language: `----- Forwarded message -----`, `________________________________`.
+    pub(crate) fn marks_forward(&self) -> bool {
+        /// The header of forwarded mail is among the first lines.
+        const MAX_HEADER: usize = 40;
+        let is_mark = |line: &NumberedLine<'_>| {
+            let text = line.trimmed();
+            let ruled = text.starts_with("-----") && text.ends_with("---") && text.len() > 8;
+            ruled
+                || (text.len() > 20 && text.bytes().all(|byte| byte == b'_'))
+                || begins_forward(&folded(text))
+        };
+        self.lines.iter().take(MAX_HEADER).any(is_mark) || self.written().marks
+    }
+
     /// Whether the line does nothing else.
     pub(crate) fn is_closing(&self, at: usize) -> bool {
         self.is_contact(at)
@@ -182,10 +209,13 @@ impl<'a> HumanNotice<'a> {
             let Some(at) = self.own().iter().position(|line| !line.is_blank() && refuses(line)) else {
                 return String::new();
             };
+            // The line before may say what the reply is about.
+            let before = at.checked_sub(1).filter(|before| !self.lines[*before].text.contains('@'));
             let paragraph = self.own()[at..].iter().take_while(|line| !line.is_blank());
-            let text: Vec<&str> = paragraph.take(MAX_REFUSAL_LINES).map(NumberedLine::trimmed).collect();
-            let text = text.join("\n");
-            tidy(&text[QuotedReply::find(&text).at..])
+            let paragraph = paragraph.take(MAX_REFUSAL_LINES).map(NumberedLine::trimmed);
+            let before = before.map(|before| self.lines[before].trimmed()).into_iter();
+            let text = before.chain(paragraph).collect::<Vec<&str>>().join("\n");
+            tidy(&text[whose_words::start(&text, QuotedReply::find(&text).at)..])
         })
     }
 

@@ -55,7 +55,6 @@ impl EntryShape {
 /// The beginning of an entry.
 #[derive(Debug)]
 pub(crate) struct EntryHead<'a> {
-    /// The address.
     pub(crate) address: &'a str,
     /// How it is written.
     pub(crate) shape: EntryShape,

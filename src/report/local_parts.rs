@@ -2,8 +2,10 @@
 //! `franzi99`; `User unknown: franzi99`.
 //!
 //! Not here: entries with an address (`entries`). Invariant: the domain comes from evidence: the
-//! original was sent to this local part, or the report is from the host that has the mailbox.
+//! original was sent to this local part, or the report is from the host that has the mailbox. What
+//! an entry with an address says names nobody else.
 
+use super::entry_lines::EntryLine;
 use super::evidence::Evidence;
 use super::human_notice::HumanNotice;
 use super::list_entry;
@@ -60,6 +62,7 @@ impl Evidence<'_> {
         let mention = |(number, name): (usize, &Name<'_>)| {
             let address = self.completed(name.local)?;
             let end = names.get(number + 1).map_or(self.notice.end, |next| next.at);
+            let end = (name.at + 1..end).find(|at| self.begins_entry(*at)).unwrap_or(end);
             let mut mention = self.notice.mention(&address, name.at, name.rest, end.max(name.at + 1));
             if mention.text.is_empty() {
                 mention.text = self.notice.whole().to_owned();
@@ -67,6 +70,12 @@ impl Evidence<'_> {
             Some(mention)
         };
         names.iter().enumerate().filter_map(mention).collect()
+    }
+
+    /// Whether an entry with an address begins on a line.
+    fn begins_entry(&self, at: usize) -> bool {
+        let is_part = matches!(self.notice.entry_line(at), EntryLine::GoesOn | EntryLine::Indented);
+        !is_part && list_entry::head(self.notice.lines[at].trimmed()).is_some()
     }
 
     /// The addresses in the notice by their local parts.
@@ -98,6 +107,9 @@ fn names<'a>(notice: &HumanNotice<'a>) -> Vec<Name<'a>> {
     let mut names: Vec<Name<'a>> = Vec::new();
     for hit in notice.hits.iter().filter(|hit| opening(hit.says)).take(MAX_NAMES) {
         let at = notice.folded.line(hit.end.saturating_sub(1));
+        if notice.entry_line(at) != EntryLine::Apart {
+            continue;
+        }
         let own = notice.lines[at].text;
         // `User unknown: franzi99`.
         let tail = own.rsplit_once(": ").map(|(_, tail)| tail.trim());
@@ -129,7 +141,11 @@ fn listed<'a>(notice: &HumanNotice<'a>, at: usize) -> Vec<Name<'a>> {
     // Some of the list may have whole addresses.
     let paragraph = rest.take_while(|(_, line)| !line.is_blank());
     let entries = paragraph.map_while(|(at, line)| {
+        let is_said = matches!(notice.entry_line(at), EntryLine::GoesOn | EntryLine::Indented);
         let line = line.trimmed();
+        if is_said {
+            return Some(None);
+        }
         let found = name(line).map(|(local, rest)| Name { at, local, rest });
         (found.is_some() || list_entry::head(line).is_some()).then_some(found)
     });

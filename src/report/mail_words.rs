@@ -11,6 +11,7 @@ const WORDS: &[&str] = &[
     "mail",
     "message",
     "undeliver",
+    "unzustellbar",
     "nachricht",
     "courriel",
     "e-post",
@@ -72,9 +73,14 @@ const WORDS: &[&str] = &[
     "missatge",
 ];
 
-/// Whether a folded text speaks of mail.
+/// Whether a folded text speaks of mail. Addresses and links do not.
 pub(crate) fn speaks_of_mail(text: &str) -> bool {
-    WORDS.iter().any(|word| text.contains(word))
+    let says = |text: &str| WORDS.iter().any(|word| text.contains(word));
+    if !text.contains(['@', '/']) {
+        return says(text);
+    }
+    let is_word = |word: &&str| !word.contains('@') && !word.contains("://") && !word.starts_with("www.");
+    says(&text.split_whitespace().filter(is_word).collect::<Vec<&str>>().join(" "))
 }
 
 /// Whether a notice says that mail failed or is delayed.
@@ -109,6 +115,7 @@ mod tests {
             ("Ihre E-Mail konnte nicht zugestellt werden.", true),
             ("Your parcel could not be delivered.\n\n\n\nWe wrote this message to you.", false),
             ("The transfer was returned.", false),
+            ("The file could not be sent to a@mail.example (https://mail.example/).", false),
         ] {
             let text = PartText::plain(text, 1);
             assert_eq!(says_that_mail_failed(&HumanNotice::read(text.lines())), mail);

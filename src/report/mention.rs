@@ -4,6 +4,8 @@
 //! Not here: which addresses a notice is about (`entries`, `sentences`). Invariant: a reason ends
 //! with the entry, and is bounded.
 
+use super::command_frame;
+use super::entry_lines::EntryLine;
 use super::human_notice::HumanNotice;
 use super::list_entry::{made_from, without_aside};
 use super::phrases::Says;
@@ -11,6 +13,7 @@ use super::quoted_reply::QuotedReply;
 use super::reported::DeliveryAction;
 use super::status_reader::is_field_of_report;
 use super::tidied::tidy;
+use super::whose_words;
 use std::ops::Range;
 
 /// A reason is read up to this many lines and bytes.
@@ -43,7 +46,7 @@ pub(crate) struct Mention {
 impl HumanNotice<'_> {
     /// What is said about an address on a line, up to `end`; `rest` follows it on that line.
     pub(crate) fn mention(&self, address: &str, at: usize, rest: &str, end: usize) -> Mention {
-        let (text, last) = self.reason(at, rest, end);
+        let Said { text, last, stage: framed } = self.reason(at, rest, end);
         let context = self.context(at, end.min(at + MAX_REASON_LINES));
         let stage = self.stage_in(at..(last + 1).min(end));
         // `SMTP command: DATA` may be in a paragraph after the reply.
@@ -53,7 +56,7 @@ impl HumanNotice<'_> {
             original: made_from(&context),
             alias_of: None,
             text,
-            stage: stage.unwrap_or_default(),
+            stage: stage.or(framed).unwrap_or_default(),
             action: self.action_in(at..at + 1),
             context,
             line: self.lines[at].number,
@@ -66,6 +69,17 @@ impl HumanNotice<'_> {
             Says::Stage(stage) => Some(stage),
             _ => None,
         })
+    }
+
+    /// The command that the notice as a whole says was answered.
+    pub(crate) fn answered_command(&self) -> Option<&'static str> {
+        let framed = || {
+            let whole = self.whole();
+            let (before, said) = whole.split_at(QuotedReply::find(whole).at);
+            let tail = command_frame::tail(said).map(|tail| &said[tail..]);
+            tail.and_then(command_frame::after).or_else(|| command_frame::before(before))
+        };
+        self.stage_in(0..self.end).or_else(framed)
     }
 
     /// The lines of an entry, up to the reply.
@@ -81,14 +95,16 @@ impl HumanNotice<'_> {
         context
     }
 
-    /// The reason of an entry, from the reply on if there is one, and its last line.
-    pub(crate) fn reason(&self, at: usize, rest: &str, end: usize) -> (String, usize) {
+    /// The reason of an entry.
+    pub(crate) fn reason(&self, at: usize, rest: &str, end: usize) -> Said {
         let reason = self.reason_whole(at, rest, end);
+        let begins = reason.reply.begins_in(&reason.text);
+        let at = if begins { reason.reply.at } else { 0 };
+        let start = if begins { whose_words::start(&reason.text, at) } else { 0 };
         let text = reason.text.replace('\n', " ");
-        let from = if reason.reply.begins_in(&text) { reason.reply.at } else { 0 };
-        let (before, said) = text.split_at(from);
-        let said = said.split_once(" (in reply to").map_or(said, |(said, _)| said);
-        (tidy(unwrapped(before, said)), reason.last)
+        let tail = command_frame::tail(&text[at..]).map_or(text.len(), |tail| at + tail);
+        let stage = command_frame::after(&text[tail..]).or_else(|| command_frame::before(&text[..at]));
+        Said { text: tidy(unwrapped(&text[..start], &text[start..tail])), last: reason.last, stage }
     }
 
     /// The first paragraph of a reason, and those after it up to the one with a reply in it.
@@ -111,10 +127,13 @@ impl HumanNotice<'_> {
             if is_field_of_report(line) {
                 continue;
             }
-            if !reason.text.is_empty() && self.begins_with_contact(index) {
+            let goes_on = self.entry_line(index) == EntryLine::GoesOn;
+            if !goes_on && !reason.text.is_empty() && self.begins_with_contact(index) {
                 continue;
             }
-            let ends = if reason.text.is_empty() {
+            let ends = if goes_on {
+                false
+            } else if reason.text.is_empty() {
                 self.is_closing(index) || self.begins_list(index)
             } else {
                 is_epilogue(line)
@@ -146,6 +165,16 @@ impl HumanNotice<'_> {
             line.starts_with("Remote MTA ") && line.contains(": SMTP diagnostic: ")
         })
     }
+}
+
+/// What an entry says.
+pub(crate) struct Said {
+    /// The reason, from the reply on if there is one.
+    pub(crate) text: String,
+    /// Its last line.
+    pub(crate) last: usize,
+    /// The command that was answered, where the words around the reply quote it.
+    pub(crate) stage: Option<&'static str>,
 }
 
 /// A reason that is being read.

@@ -10,12 +10,14 @@
 mod fold;
 mod html_text;
 mod lines;
-mod fields;
+pub(crate) mod fields;
 mod mailbox;
 mod masked;
 mod reply_position;
 mod quoted_reply;
+mod whose_words;
 mod speakers;
+mod command_frame;
 mod tidied;
 mod reported;
 mod original;
@@ -36,11 +38,15 @@ mod original_start;
 mod footers;
 mod own_words;
 mod subject_line;
-mod human_notice;
 mod list_entry;
+mod entry_lines;
+mod received_by;
+mod human_notice;
 mod mention;
 mod entries;
 mod sentences;
+mod group_member;
+mod coded_lines;
 mod session;
 mod transcript;
 mod daemons;
@@ -49,6 +55,7 @@ mod writer;
 mod personal_letter;
 mod mail_words;
 mod quarantine_digest;
+mod postmaster_notice;
 mod reply_shape;
 mod absence;
 mod challenge;
@@ -56,12 +63,14 @@ mod unsubscribe_words;
 
 // A message as a whole.
 mod failure_report;
+mod other_report;
 mod repair;
 mod outline;
 mod unsubscribe;
 mod evidence;
 mod local_parts;
 mod mentions;
+mod filler;
 mod one_recipient;
 mod recipients;
 mod whole;
@@ -92,12 +101,20 @@ pub(crate) fn original_header(message: &Message<'_>, name: &str) -> Option<Strin
     whole::original_header(message, name, 0)
 }
 
-/// Reads what a message reports that came with the null sender, which its header may not repeat.
-pub(crate) fn read_unanswerable(message: &Message<'_>) -> Report {
-    if message.header("Return-Path").is_some() || message.raw().starts_with(b"From ") {
+/// The header of the message that a report encloses, as it is enclosed.
+pub(crate) fn returned_header(message: &Message<'_>) -> Option<Vec<u8>> {
+    whole::returned_header(message)
+}
+
+/// Reads what a message reports that came with this envelope sender, which its header may not
+/// repeat.
+pub(crate) fn read_sent_by(message: &Message<'_>, sender: &str) -> Report {
+    let is_known = message.header("Return-Path").is_some() || message.raw().starts_with(b"From ");
+    if is_known || sender.contains(['\r', '\n', '<', '>']) {
         return read(message);
     }
-    let raw = [b"Return-Path: <>\r\n", message.raw()].concat();
+    let path = format!("Return-Path: <{sender}>\r\n");
+    let raw = [path.as_bytes(), message.raw()].concat();
     read(&Message::read(&raw)).shifted(0)
 }
 

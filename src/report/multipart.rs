@@ -52,14 +52,16 @@ impl Multipart<'_, '_> {
     }
 
     /// The original or its header, without the line that an mbox has before a message; and its
-    /// type.
+    /// type: that of a header beyond ASCII is of RFC 6532.
     fn enclosed(&self) -> (&[u8], &'static str) {
         let message = self.original;
         let whole = message.header_block().len() + message.body().len();
-        if whole as u64 > self.max_original {
-            (message.header_block(), "text/rfc822-headers")
-        } else {
-            (&message.raw()[message.raw().len() - whole..], "message/rfc822")
+        let is_global = |header: &[u8]| !header.is_ascii() && std::str::from_utf8(header).is_ok();
+        match (whole as u64 > self.max_original, is_global(message.header_block())) {
+            (true, true) => (message.header_block(), "message/global-headers"),
+            (true, false) => (message.header_block(), "text/rfc822-headers"),
+            (false, true) => (&message.raw()[message.raw().len() - whole..], "message/global"),
+            (false, false) => (&message.raw()[message.raw().len() - whole..], "message/rfc822"),
         }
     }
 }
@@ -110,5 +112,19 @@ mod tests {
     fn an_original_that_is_too_long_is_its_header() {
         let (_, parts) = report(b"A: b\r\n\r\n0123456789012345\r\n", 20);
         assert_eq!(parts[2], ("text/rfc822-headers".into(), b"A: b\r\n\r\n".to_vec()));
+    }
+
+    #[test]
+    fn an_original_with_a_header_in_utf_8_says_so() {
+        let raw = "Subject: caf\u{e9}\r\n\r\n0123456789012345\r\n".as_bytes();
+        for (raw, most, kind) in [
+            (raw, 1 << 20, "message/global"),
+            (raw, 20, "message/global-headers"),
+            (b"Subject: caf\xe9\r\n\r\nx\r\n", 1 << 20, "message/rfc822"),
+        ] {
+            let (encoding, parts) = report(raw, most);
+            assert_eq!((parts[2].0.as_str(), encoding.as_str()), (kind, "8bit"));
+            assert!(raw.starts_with(&parts[2].1));
+        }
     }
 }

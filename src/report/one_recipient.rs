@@ -3,8 +3,10 @@
 //! Not here: who the recipients are (`recipients`). Invariant: of the texts the one counts that has
 //! the reply in it; what the reporting server put around a reply is left out.
 
+use super::command_frame;
 use super::delivery_status::RecipientStatus;
 use super::evidence::Evidence;
+use super::filler::is_filler;
 use super::fold::folded;
 use super::mailbox;
 use super::mention::Mention;
@@ -13,6 +15,7 @@ use super::quoted_reply::{QuotedReply, better_status};
 use super::reported::{DeliveryAction, Recipient};
 use super::session::Exchange;
 use super::speakers;
+use super::whose_words;
 use crate::smtp_reply::EnhancedStatus;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -49,6 +52,9 @@ impl Evidence<'_> {
         let whole = || if sources.sole { self.notice.whole() } else { "" };
         let said = best.map(|(text, _)| text).or_else(first).unwrap_or_else(whole);
         let reply = best.map(|(_, reply)| reply).unwrap_or_default();
+        let is_told =
+            sources.status.and_then(|status| status.status).is_some_and(|status| status.subject > 0);
+        let said = if is_told && is_filler(said) { "" } else { said };
         let (before, said, after) = alone(said);
 
         let Sources { status, mention, exchange, .. } = *sources;
@@ -56,7 +62,7 @@ impl Evidence<'_> {
         let stage = exchange.map(|exchange| exchange.stage).filter(|stage| !stage.is_empty());
         let stage = stage.or_else(|| stage_around(before, after));
         let noted = || mention.map(|mention| mention.stage).filter(|stage| !stage.is_empty());
-        let whole_stage = || self.notice.stage_in(0..self.notice.end).filter(|_| sources.sole);
+        let whole_stage = || self.notice.answered_command().filter(|_| sources.sole);
         let own = status.and_then(|status| status.status);
         let codes = (field.code.or(reply.code), better_status(own, field.status.or(reply.status)));
         let host = || speakers::host(before).or_else(|| speakers::host(&mention?.context)).map(str::to_owned);
@@ -145,18 +151,21 @@ pub(crate) fn once_each(recipients: &mut Vec<Recipient>) {
     *recipients = kept;
 }
 
-/// What is said before a reply, the reply itself, and which command it answered.
+/// What is said before a reply, the reply itself with the words that say whose it is, and which
+/// command it answered.
 fn alone(said: &str) -> (&str, &str, &str) {
     let reply = QuotedReply::find(said);
     let begins = reply.begins_in(said) && QuotedReply::find(&said[..reply.at]).code.is_none();
-    let (before, said) = said.split_at(if begins { reply.at } else { 0 });
-    let (said, after) = said.split_once(" (in reply to").unwrap_or((said, ""));
-    (before, said, after)
+    let at = if begins { reply.at } else { 0 };
+    let tail = command_frame::tail(&said[at..]).map_or(said.len(), |tail| at + tail);
+    let start = if begins { whose_words::start(said, at) } else { 0 };
+    (&said[..at], &said[start..tail], &said[tail..])
 }
 
 /// The command that was answered, by the words that the reporting server put around the reply.
 fn stage_around(before: &str, after: &str) -> Option<&'static str> {
-    let command = speakers::command(after.trim());
+    const REPLY_TO: &str = " (in reply to";
+    let command = speakers::command(after.strip_prefix(REPLY_TO).unwrap_or(after).trim());
     let command = command.or_else(|| speakers::command(before.trim_start()));
     let stage_in = |text: &str| {
         let hits = phrases::find(&folded(text));
@@ -166,7 +175,8 @@ fn stage_around(before: &str, after: &str) -> Option<&'static str> {
         })
     };
     let start = before.char_indices().rev().nth(MAX_AROUND).map_or(0, |(at, _)| at);
-    command.or_else(|| stage_in(after)).or_else(|| stage_in(&before[start..]))
+    let command = command.or_else(|| stage_in(after)).or_else(|| command_frame::after(after));
+    command.or_else(|| stage_in(&before[start..])).or_else(|| command_frame::before(before))
 }
 
 /// Whether a reply in the fields is only the first line of what was said.
@@ -182,7 +192,7 @@ mod tests {
     #[test]
     fn the_reply_is_taken_from_the_words_around_it() {
         let said = "host mx.example said: 550 5.1.1 no (in reply to RCPT TO command)";
-        assert_eq!(alone(said), ("host mx.example said: ", "550 5.1.1 no", " RCPT TO command)"));
+        assert_eq!(alone(said), ("host mx.example said: ", "550 5.1.1 no", " (in reply to RCPT TO command)"));
         assert_eq!(alone("no reply at all"), ("", "no reply at all", ""));
         assert!(is_cut("550-first", "550-first second") && !is_cut("550 first", "550 first second"));
     }
@@ -194,6 +204,8 @@ mod tests {
             ("550 5.1.1 user unknown (in reply to end of DATA command)", "DATA"),
             ("550 5.1.1 user unknown (in reply to EHLO command)", "EHLO"),
             ("MAIL FROM:<s@a.example>: 550 5.1.1 user unknown", "MAIL"),
+            ("550 5.1.1 user unknown for command MAIL FROM:<s@a.example>", "MAIL"),
+            ("SMTPSenderFailedException: 550 5.1.1 user unknown", "MAIL"),
             ("SMTP error from remote mail server after MAIL FROM:<s@a.example> SIZE=9: 550 no user", "MAIL"),
             ("SMTP error from remote mail server after RCPT TO:<b@x.example>: 550 no user", "RCPT"),
         ] {

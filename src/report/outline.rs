@@ -197,6 +197,12 @@ impl<'m, 'a> Outline<'m, 'a> {
             .find(|value| !value.is_empty())
     }
 
+    /// The header section of the first enclosed message.
+    pub(crate) fn returned_header(&self) -> Option<Vec<u8>> {
+        let header = header_of(self.messages.first()?);
+        Some(Message::read(&header).header_block().to_vec())
+    }
+
     /// Whether a message is enclosed.
     pub(crate) fn encloses(&self) -> bool {
         !self.messages.is_empty()

@@ -19,6 +19,8 @@ pub(crate) struct OwnWords {
     pub(crate) text: String,
     /// Whether anything is quoted.
     pub(crate) quotes: bool,
+    /// Whether lines are marked as quoted.
+    pub(crate) marks: bool,
 }
 
 impl OwnWords {
@@ -44,7 +46,7 @@ impl OwnWords {
                 if attribution {
                     words.remove_last();
                 }
-                words.quotes = true;
+                (words.quotes, words.marks) = (true, true);
                 attribution = false;
             } else if words.is_over(&lines[at..]) {
                 words.quotes |= text != "--";

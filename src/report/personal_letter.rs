@@ -211,6 +211,39 @@ const LOOKS: &[&str] = &[
     "провер",
 ];
 
+/// Remarks that say nothing, folded.
+const PASSES_ON: &[&str] = &[
+    "fyi",
+    "for your information",
+    "see below",
+    "see attach",
+    "see the attach",
+    "as attached",
+    "zur info",
+    "z. k.",
+    "z.k.",
+    "zur kenntnis",
+    "siehe unten",
+    "siehe anhang",
+    "pour info",
+    "ci-dessous",
+    "ci-joint",
+    "para tu info",
+    "para su info",
+    "vease",
+    "per conoscenza",
+    "vedi sotto",
+    "para conhecimento",
+    "ter info",
+    "zie onder",
+    "for kannedom",
+    "se nedan",
+    "til orientering",
+    "do wiadomosci",
+    "к сведению",
+    "см. ниже",
+];
+
 /// How somebody tells what came back, folded. Mail servers say that they tried and gave up, never
 /// that they got something.
 const TELLS: &[&str] = &[
@@ -262,11 +295,35 @@ pub(crate) fn is_letter(words: &OwnWords) -> bool {
     greets && (asks(words) || says_goodbye(words))
 }
 
-/// Whether the remark above a forwarded mail is for a person: it asks more than to look at it, or
-/// says goodbye.
-pub(crate) fn talks(words: &OwnWords) -> bool {
-    let text = folded(&words.text);
-    (asks(words) && !LOOKS.iter().any(|word| text.contains(word))) || says_goodbye(words)
+/// Whether a folded line says that forwarded mail follows, as Apple's program writes it.
+pub(crate) fn begins_forward(line: &str) -> bool {
+    const WORDS: [&str; 6] = [
+        "begin forwarded message",
+        "anfang der weitergeleiteten",
+        "debut du message",
+        "inicio del mensaje reenviado",
+        "inizio messaggio inoltrato",
+        "begin doorgestuurd bericht",
+    ];
+    WORDS.iter().any(|words| line.starts_with(words))
+}
+
+/// Whether somebody hands a mail on without a word of their own: nothing but a greeting, and one
+/// sentence that asks to look at it. Whoever says more explains what is shown, or knows better.
+pub(crate) fn only_hands_on(words: &OwnWords) -> bool {
+    const MAX_GREETING: usize = 40;
+    let text = words.text.lines().map(folded).collect::<Vec<String>>().join("\n");
+    let is_greeting =
+        |line: &str| line.len() < MAX_GREETING && starts(line, GREETINGS) && !line.contains('.');
+    let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+    let said = if is_greeting(first) { rest } else { text.as_str() };
+    let (before, last) = said.rsplit_once('\n').unwrap_or(("", said));
+    let said = if begins_forward(last) { before.trim_end() } else { said };
+    let ends = |pair: &[char]| matches!(pair, ['.' | '?' | '!' | ':', ' ' | '\n']);
+    let is_sentence =
+        !said.ends_with([':', '：']) && !said.chars().collect::<Vec<char>>().windows(2).any(ends);
+    let passes = |words: &[&str]| words.iter().any(|word| said.contains(word));
+    said.is_empty() || (is_sentence && (passes(LOOKS) || passes(PASSES_ON)))
 }
 
 /// Whether the writer asks something. A question mark within a word is one of an address on the
@@ -302,6 +359,24 @@ mod tests {
             let words = OwnWords::of(&PartText::plain(text, 1).lines());
             assert_eq!(tells(&words), told, "{text}");
         }
+    }
+
+    #[test]
+    fn a_remark_that_says_something_is_a_letter() {
+        for (text, only) in [
+            ("", true),
+            ("FYI\n", true),
+            ("FYI\nBegin forwarded message:\n", true),
+            ("Hallo,\nkannst du das ansehen?\n", true),
+            ("Please look at this.\n", true),
+            ("Otto did not get it, see below. He was away, please try again.\n", false),
+            ("Have a look at an example:\n", false),
+            ("Das bekommen wir jeden Tag.\n", false),
+        ] {
+            let words = OwnWords::of(&PartText::plain(text, 1).lines());
+            assert_eq!(only_hands_on(&words), only, "{text}");
+        }
+        assert!(PASSES_ON.iter().chain(LOOKS).all(|word| folded(word) == *word));
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! search for them.
 //!
 //! Not here: what follows from a phrase. The phrases are data, folded text with one meaning a
-//! section: a new language is new lines in `phrases.txt`. Invariant: every section of the file
-//! has a meaning.
+//! section: a new language is new lines in `phrases.txt`. Invariant: every section of the file has
+//! a meaning.
 
 use super::fold::Folded;
 use super::phrase_index::{self, PhraseIndex};

@@ -86,6 +86,17 @@ impl Evidence<'_> {
             recipients.extend(self.mentioned(&self.local_parts(), "local-part"));
             return recipients;
         }
+        let answered = self.notice.answered();
+        if !answered.is_empty() {
+            return self.mentioned(&answered, "notice");
+        }
+        let coded = self.notice.coded_lines();
+        if !coded.is_empty() && self.transcript.recipients().is_empty() {
+            return self.mentioned(&coded, "notice");
+        }
+        if let Some(members) = self.notice.members() {
+            return self.mentioned(&members, "sentence");
+        }
         let sentences = self.sentences();
         if !sentences.is_empty() {
             return self.mentioned(&sentences, "sentence");

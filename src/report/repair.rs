@@ -1,4 +1,4 @@
-//! Messages that lost something on their way: their line ends, their first field (behind a byte
+//! Messages that lost something on their way: their line ends, their first field (after a byte
 //! order mark), or the header field that makes them a multipart.
 //!
 //! Not here: reading what was repaired. Invariants: a message that is sound stays as it is; the

@@ -1,8 +1,8 @@
 //! Where in a text a reply can begin, and which numbers are something else: a group of an IPv6
 //! address, a port, a size, a duration, a count, a version, a date.
 //!
-//! Not here: the codes themselves (`smtp_reply`). Invariant: a number without an enhanced status
-//! is a reply code only where replies are; a 2xx only where a server speaks.
+//! Not here: the codes themselves (`smtp_reply`). Invariant: a number without an enhanced status is
+//! a reply code only where replies are; a 2xx only where a server speaks.
 
 use super::fold::folded;
 use crate::measured_number::{after_digits, is_in_list, is_measure, word_after};
@@ -28,7 +28,7 @@ const SPEECH: &str = "said says response responded replied reply answered answer
     відповідь 応答 返答 回应 回應 响应 回复 응답";
 /// The same, of two words.
 const SPEECH_OF_TWO: [&str; 4] = ["responded with", "rejected with", "failed with", "refused with"];
-/// Words after which a code stands, without a colon.
+/// Words after which a code comes, without a colon.
 const CODES: &str = "error errors code status with was failure result reason deferred fehler fehlercode \
     erreur errore erro codigo codice fout foutcode fel felkod fejl fejlkode feil virhe blad \
     chyba hiba hata eroare σφαλμα ошибка помилка грешка エラー 错误 錯誤 오류";

@@ -20,6 +20,9 @@ pub(crate) struct Report {
     pub(crate) original: Original,
     /// What it asks to be taken off, if it does.
     pub(crate) unsubscribe: Option<Unsubscribing>,
+    /// To whom a report on a delivery went: whoever sent the message that it is about.
+    #[serde(skip)]
+    pub(crate) reported_to: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -100,6 +103,14 @@ impl Report {
     /// Whether it is about failed deliveries, and says to whom.
     pub(crate) fn names_recipients(&self) -> bool {
         self.kind == ReportKind::DeliveryStatus && !self.recipients.is_empty()
+    }
+
+    /// Who sent the message that it is about, as far as its header shows; else to whom the report
+    /// went.
+    pub(crate) fn senders(&self) -> Vec<&String> {
+        let Original { return_path, from, .. } = &self.original;
+        let known: Vec<&String> = return_path.iter().chain(from).collect();
+        if known.is_empty() { self.reported_to.iter().collect() } else { known }
     }
 
     /// The report of a message that starts on this line of an outer one.

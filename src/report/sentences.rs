@@ -4,6 +4,7 @@
 //! next to a phrase that says what happened; the last guess counts only if there is no other
 //! address.
 
+use super::daemons::is_written_by_daemon;
 use super::fold::folded;
 use super::human_notice::HumanNotice;
 use super::lines::NumberedLine;
@@ -13,6 +14,7 @@ use super::original::sole_recipient;
 use super::phrases::Says;
 use super::quoted_reply::QuotedReply;
 use super::tidied::tidy;
+use crate::message::Message;
 
 /// Phrases whose sentence is searched for an address, at most.
 const MAX_SENTENCES: usize = 200;
@@ -150,7 +152,7 @@ impl HumanNotice<'_> {
                 let next = mentions.last().map(|next| next.text.as_str());
                 let shared = next.filter(|next| QuotedReply::find(next).is_some());
                 let sentence = self.lines[named.at].trimmed();
-                let after = || self.reason(named.at, "", end).0;
+                let after = || self.reason(named.at, "", end).text;
                 mention.text = shared.map_or_else(|| tidy(&format!("{sentence} {}", after())), str::to_owned);
             }
             mentions.push(mention);
@@ -176,6 +178,31 @@ impl HumanNotice<'_> {
         Some(Mention { text: text.to_owned(), ..self.mention(address, at, "", at + 1) })
     }
 
+    /// The address on a line `To:`, if the header that is repeated there has no other, and is
+    /// not that of a report itself.
+    fn only_addressee(&self, at: usize) -> Option<String> {
+        /// A header is read so far, on either side.
+        const NEAR: usize = 12;
+        const FIELDS: [&str; 3] = ["To", "Cc", "Bcc"];
+        let blank = self.lines[..at].iter().rposition(NumberedLine::is_blank).map_or(0, |blank| blank + 1);
+        let block = &self.own()[blank.max(at.saturating_sub(NEAR))..];
+        let end = block.iter().position(NumberedLine::is_blank).unwrap_or(block.len());
+        let block = &block[..end.min(2 * NEAR)];
+        if block.iter().any(|line| is_written_by_daemon(&folded(line.trimmed()))) {
+            return None;
+        }
+        let is_field = |line: &&NumberedLine<'_>| line.trimmed().split_once(':').is_some();
+        let indent = block.iter().filter(is_field).map(NumberedLine::indent).min().unwrap_or_default();
+        let unindented =
+            |line: &NumberedLine<'_>| line.text.get(indent..).unwrap_or_default().to_owned() + "\n";
+        let header: String = block.iter().map(unindented).collect();
+        let header = Message::read(header.as_bytes());
+        let mut to: Vec<String> = FIELDS.iter().flat_map(|name| header.addresses(name)).take(NEAR).collect();
+        to.dedup_by(|one, other| mailbox::same(one, other));
+        let only = to.pop().filter(|_| to.is_empty());
+        only.filter(|address| mailbox::is_address(address))
+    }
+
     /// The address after `To:`, where the notice repeats the header of the message; or that of the
     /// only recipient that the header of the original shows.
     pub(crate) fn addressed(&self) -> Option<Mention> {
@@ -184,7 +211,7 @@ impl HumanNotice<'_> {
         };
         let said = self.own().iter().position(to);
         let (at, address) = match said {
-            Some(at) => (at, mailbox::first(self.lines[at].text)?.address.to_owned()),
+            Some(at) => (at, self.only_addressee(at)?),
             None => {
                 let address = sole_recipient(self.original())?;
                 (self.end + self.original().iter().position(|line| line.text.contains(&address))?, address)

@@ -64,8 +64,62 @@ pub(crate) fn speaker(text: &str) -> Speaker<'_> {
     } else if starts_with_code(text) && !text.contains("... ") {
         Speaker::Server(text, false)
     } else {
-        Speaker::Nobody
+        match after_mark(text) {
+            Some(said) if command(said).is_some() => Speaker::Client(said),
+            Some(said) if starts_with_code(said) => Speaker::Server(said, true),
+            _ => Speaker::Nobody,
+        }
     }
+}
+
+/// What follows the time and the mark of who speaks, in whatever form: `Mon 09:00:01: --> QUIT`,
+/// `[09:00:01] S: 550 no`, `SMTP<< 550 no`, `<~* 550 no`. Command and reply tell who speaks.
+fn after_mark(text: &str) -> Option<&str> {
+    /// A mark begins before this byte.
+    const NEAR: usize = 48;
+    const LABELS: [&str; 12] = [
+        "C:",
+        "S:",
+        "In:",
+        "Out:",
+        "Sent:",
+        "Received:",
+        "Client:",
+        "Server:",
+        "CLIENT:",
+        "SERVER:",
+        "send:",
+        "reply:",
+    ];
+    let is_of_arrow = |byte: u8| matches!(byte, b'<' | b'>' | b'-' | b'=' | b'~' | b'*');
+    let near = &text[..text.floor_char_boundary(NEAR)];
+    let arrow = near.bytes().position(|byte| matches!(byte, b'<' | b'>')).map(|point| {
+        let length =
+            |bytes: &mut dyn Iterator<Item = u8>| bytes.take_while(|byte| is_of_arrow(*byte)).count();
+        let start = point - length(&mut near[..point].bytes().rev());
+        (start, point + length(&mut text[point..].bytes()))
+    });
+    let arrow = arrow.filter(|(start, end)| end - start > 1);
+    let labelled = || {
+        let words = near.match_indices(' ').map(|(at, _)| at + 1).chain([0]);
+        let label =
+            |at: usize| Some((at, at + LABELS.iter().find(|label| text[at..].starts_with(**label))?.len()));
+        words.filter_map(label).next()
+    };
+    let (_, end) = arrow.or_else(labelled).filter(|(start, _)| is_stamp(&text[..*start]))?;
+    let said = text[end..].trim_start();
+    Some(
+        said.strip_prefix('b')
+            .filter(|rest| rest.starts_with('\''))
+            .unwrap_or(said)
+            .trim_start_matches(['\'', '"']),
+    )
+}
+
+/// Whether a text is a time, or the short name of a protocol or of a day.
+fn is_stamp(text: &str) -> bool {
+    let is_short = |word: &str| word.len() <= 4 || word.contains(|c: char| c.is_ascii_digit());
+    text.split_whitespace().all(|word| is_short(word) && !word.contains(['@', '<', '>']))
 }
 
 /// Whether a line begins as the replies of servers do.
@@ -115,6 +169,28 @@ pub(crate) fn host(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn marks_of_every_form_are_passed_over() {
+        for (line, said) in [
+            ("Mon 2024-03-04 09:00:01: --> MAIL From:<a@x.example> SIZE=9", "MAIL From:<a@x.example> SIZE=9"),
+            ("[09:00:01] S: 550 no", "550 no"),
+            ("SMTP<< 550 no", "550 no"),
+            ("<~* 550 no", "550 no"),
+            ("~> RCPT TO:<a@x.example>", "RCPT TO:<a@x.example>"),
+            ("Server: 550 no", "550 no"),
+            ("reply: b'550 no", "550 no"),
+        ] {
+            let found = match speaker(line) {
+                Speaker::Client(found) | Speaker::Server(found, _) => found,
+                Speaker::Nobody => "",
+            };
+            assert_eq!(found, said, "{line}");
+        }
+        for line in ["a@x.example -> 550 no", "see below --> nothing", "RCPT <a@x.example>", "=> é <-"] {
+            assert!(matches!(speaker(line), Speaker::Nobody), "{line}");
+        }
+    }
 
     #[test]
     fn command_and_host_are_read() {

@@ -49,14 +49,17 @@ impl Transcript {
     }
 
     /// The refusal that is about a recipient: one that names it, or the one right before sendmail's
-    /// summary about it, or, if it is the only recipient, the first.
+    /// summary about it, or, if it is the only recipient, the first. The only refusal of all is
+    /// about everybody if it came before anybody was named.
     pub(crate) fn about(&self, address: &str, only: bool) -> Option<&Exchange> {
         let address = address.to_lowercase();
         let summary = self.summaries.get(&address).copied();
         let before = summary.and_then(|at| self.exchanges[..at].last());
         let before = before.filter(|before| !before.summary && before.recipient.is_none());
         let spoken = self.spoken.get(&address).map(|at| &self.exchanges[*at]);
-        let first = || self.exchanges.iter().find(|exchange| !exchange.summary && only);
+        let is_of_all = self.exchanges.len() == 1 && self.exchanges[0].recipient.is_none();
+        let is_general = is_of_all && matches!(self.exchanges[0].stage, "MAIL" | "EHLO" | "HELO" | "CONN");
+        let first = || self.exchanges.iter().find(|exchange| !exchange.summary && (only || is_general));
         spoken.or(before).or(summary.map(|at| &self.exchanges[at])).or_else(first)
     }
 

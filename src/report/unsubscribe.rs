@@ -38,7 +38,7 @@ pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Re
     let subject = message.subject().unwrap_or_default();
     let to = address(message);
     // Programs confirm what was done; they ask only at the address for it.
-    if to.is_none() && is_automatic(message) {
+    if to.is_none() && writer::is_automatic(message) {
         return None;
     }
     let text: Vec<String> = notice.written().text.lines().map(folded).collect();
@@ -63,10 +63,6 @@ pub(crate) fn read(message: &Message<'_>, notice: &HumanNotice<'_>) -> Option<Re
         unsubscribe: Some(Unsubscribing { to, token }),
         ..Report::default()
     })
-}
-
-fn is_automatic(message: &Message<'_>) -> bool {
-    message.header("Auto-Submitted").is_some_and(|value| !value.trim().eq_ignore_ascii_case("no"))
 }
 
 /// The address for unsubscribing that the message went to.

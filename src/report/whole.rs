@@ -9,12 +9,14 @@ use super::evidence::Evidence;
 use super::failure_report;
 use super::human_notice::HumanNotice;
 use super::lines::{NumberedLine, PartText};
+use super::mailbox;
 use super::original;
+use super::other_report;
 use super::outline::Outline;
-use super::own_words::OwnWords;
-use super::personal_letter::talks;
+use super::personal_letter::only_hands_on;
+use super::postmaster_notice;
 use super::repair;
-use super::reported::{Report, ReportKind};
+use super::reported::{Recipient, Report, ReportKind};
 use super::ses_notification;
 use super::unsubscribe;
 use super::writer;
@@ -46,6 +48,9 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     if let Some(report) = outline.complaint(message) {
         return report;
     }
+    if postmaster_notice::is_one(message) {
+        return Report::default();
+    }
     let statuses = outline.statuses(message);
     let texts = outline.texts(message, &statuses);
     if let Some(report) = texts.first().and_then(|text| ses_notification::read(text.whole())) {
@@ -57,6 +62,9 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
         && let Some(report) = failure_report::read(message, &notice, &original)
     {
         return report;
+    }
+    if statuses.is_empty() && other_report::is_one(message) {
+        return Report { original, ..Report::default() };
     }
     let evidence = Evidence::of(message, &outline, statuses, &notice);
     if evidence.is_quarantine_digest() {
@@ -84,7 +92,8 @@ fn understood(message: &Message<'_>, depth: usize) -> Report {
     }
     let bounce = !recipients.is_empty() || evidence.is_anonymous_bounce();
     let kind = if bounce { ReportKind::DeliveryStatus } else { ReportKind::Other };
-    Report { kind, recipients, original, ..Report::default() }
+    let reported_to = message.addresses("To").into_iter().next().filter(|_| bounce);
+    Report { kind, recipients, original, reported_to, ..Report::default() }
 }
 
 /// The lines of all texts.
@@ -114,11 +123,17 @@ pub(crate) fn original_header(message: &Message<'_>, name: &str, depth: usize) -
     outline.original_header(name).or_else(in_enclosed).or_else(in_text)
 }
 
-/// Whether a person hands on a whole report with hardly a word and asks nothing, and no list or
-/// ticket system does: what people write about reports, and digests, are ordinary mail.
+/// The header of the message that a report itself encloses.
+pub(crate) fn returned_header(message: &Message<'_>) -> Option<Vec<u8>> {
+    let repaired = repair::with_line_ends(message.raw());
+    let message = &repaired.as_deref().map_or_else(|| Message::read(message.raw()), Message::read);
+    Outline::of(message).returned_header()
+}
+
+/// Whether a person hands on a whole report without a word of their own, and no list or ticket
+/// system does: what people write about reports, and digests, are ordinary mail.
 fn forwards(message: &Message<'_>, notice: &HumanNotice<'_>) -> bool {
-    let written = notice.written();
-    !writer::is_handed_on(message) && written.text.len() <= OwnWords::MAX_REMARK && !talks(written)
+    !writer::is_handed_on(message) && only_hands_on(notice.written())
 }
 
 /// The report in an enclosed or quoted message.
@@ -131,12 +146,21 @@ fn inner<'a>(
     if depth >= MAX_DEPTH {
         return None;
     }
-    let mut enclosed =
-        outline.enclosed(message).map(|(raw, line)| read(&Message::read(&raw), depth + 1).shifted(line));
+    // Whoever reads this gets mail, whatever bounced before.
+    let addressees = message.addresses("To");
+    let is_alive = |one: &Recipient| addressees.iter().any(|to| mailbox::same(to, &one.address));
+    let read_inside = |raw: &[u8]| {
+        let mut report = read(&Message::read(raw), depth + 1);
+        if report.kind == ReportKind::DeliveryStatus {
+            report.recipients.retain(|one| !is_alive(one));
+        }
+        report
+    };
+    let mut enclosed = outline.enclosed(message).map(|(raw, line)| read_inside(&raw).shifted(line));
     let reports = |report: &Report| report.kind == ReportKind::FeedbackReport || report.names_recipients();
     enclosed.find(reports).or_else(|| {
         let raw = notice.quoted_message()?;
-        let report = read(&Message::read(raw.as_bytes()), depth + 1);
+        let report = read_inside(raw.as_bytes());
         let first = notice.original().first().map_or(1, |line| line.number);
         report.names_recipients().then(|| report.shifted(first))
     })

@@ -1,9 +1,10 @@
 //! Who wrote a message, by its header: a mail server, a person or a list, or some other program.
 //!
 //! Not here: what the text shows. Invariant: a header that says nothing of its writer makes it
-//! unknown, never a person's.
+//! unknown, never a person's; a null return path alone makes nobody a mail server, as programs of
+//! every kind send with one.
 
-use super::daemons::{has_no_return_path, is_from_daemon};
+use super::daemons::{has_no_return_path, is_by_name_only, is_from_daemon};
 use super::fold::folded;
 use super::mailbox;
 use super::phrases::{self, Says};
@@ -20,7 +21,28 @@ pub(crate) enum Writer {
     Unknown,
 }
 
-/// Fields that mailing lists, ticket systems, forums and cron add.
+/// How fields begin that ticket systems and forums add, in small letters.
+const TICKETS: &[&str] = &[
+    "rt-",
+    "x-rt-",
+    "x-otrs-",
+    "x-znuny-",
+    "x-zammad-",
+    "x-zendesk-",
+    "x-freshdesk-",
+    "x-jira-",
+    "x-github-",
+    "x-gitlab-",
+    "x-gitea-",
+    "x-forgejo-",
+    "x-redmine-",
+    "x-bugzilla-",
+    "x-launchpad-",
+    "x-discourse-",
+    "x-phabricator-",
+    "x-osticket-",
+];
+/// Fields that mailing lists and cron add.
 const LISTS: &[&str] = &[
     "List-Id",
     "List-Post",
@@ -30,20 +52,6 @@ const LISTS: &[&str] = &[
     "X-Mailman-Version",
     "X-BeenThere",
     "X-List-Administrivia",
-    "RT-Ticket",
-    "X-RT-Loop-Prevention",
-    "X-OTRS-Loop",
-    "X-Znuny-Loop",
-    "X-Zammad-Ticket-ID",
-    "X-Zendesk-From-Account-Id",
-    "X-Freshdesk-Ticket-Id",
-    "X-JIRA-FingerPrint",
-    "X-GitHub-Reason",
-    "X-GitLab-Project",
-    "X-Redmine-Project",
-    "X-Bugzilla-URL",
-    "X-Launchpad-Bug",
-    "X-Discourse-Post-Id",
     "X-Cron-Env",
 ];
 /// Programs that people write with, folded, as the field User-Agent or X-Mailer begins.
@@ -169,18 +177,31 @@ const PROGRAMS: &[&str] = &[
 impl Writer {
     pub(crate) fn of(message: &Message<'_>) -> Writer {
         let is = |name: &str, test: fn(&str) -> bool| message.header(name).is_some_and(|value| test(&value));
-        let automatic = is("Auto-Submitted", |value| !value.trim().eq_ignore_ascii_case("no"));
-        if has_no_return_path(message)
-            || message.content_type().kind == "multipart/report"
-            || (is_from_daemon(message)
+        let automatic = is_automatic(message);
+        let is_daemon = is_from_daemon(message) && !is_postmasters_letter(message);
+        let is_unanswerable = has_no_return_path(message);
+        if message.content_type().kind == "multipart/report"
+            || (is_unanswerable && is_daemon && !(is_by_name_only(message) && is_handed_on(message)))
+            || (is_daemon
+                && !is_unanswerable
                 && (automatic
                     || !is_of_person(message)
                     || says_failure(&folded(&message.subject().unwrap_or_default()))))
         {
             Writer::Server
+        } else if is_unanswerable {
+            match is_handed_on(message) {
+                true => Writer::Person,
+                false if is("From", is_managers) => Writer::Server,
+                false => Writer::Unknown,
+            }
         } else if (is_handed_on(message) || is("From", is_of_host)) && !goes_to_bounces(message) {
             Writer::Person
-        } else if automatic || goes_to_bounces(message) {
+        } else if goes_to_bounces(message) {
+            Writer::Unknown
+        } else if has_senders_path(message) {
+            Writer::Person
+        } else if automatic {
             Writer::Unknown
         } else if is_of_person(message)
             || is_patch(message)
@@ -197,9 +218,18 @@ impl Writer {
 pub(crate) fn is_handed_on(message: &Message<'_>) -> bool {
     let of_list = |name| message.header(name).is_some_and(|value| value.contains("-bounces@"));
     LISTS.iter().any(|name| message.header(name).is_some())
+        || has_field_of_ticket(message)
         || of_list("Errors-To")
         || of_list("Sender")
         || message.header("From").is_some_and(|from| is_manager(&from))
+}
+
+/// Whether a ticket system or a forum added a field.
+fn has_field_of_ticket(message: &Message<'_>) -> bool {
+    let begins = |name: &[u8], start: &&str| {
+        name.get(..start.len()).is_some_and(|part| part.eq_ignore_ascii_case(start.as_bytes()))
+    };
+    message.raw_fields().iter().any(|field| TICKETS.iter().any(|start| begins(field.name, start)))
 }
 
 /// Whether an address takes commands to a list manager.
@@ -259,6 +289,43 @@ fn goes_to_bounces(message: &Message<'_>) -> bool {
     message.addresses("To").iter().take(1).any(|to| to.to_ascii_lowercase().contains("bounce"))
 }
 
+/// Whether it came with the return path of somebody, and is not from a program that manages a list.
+/// What a mail server reports has none, or is from an address of a mail server.
+fn has_senders_path(message: &Message<'_>) -> bool {
+    let has_path = message.header("Return-Path").is_some_and(|path| mailbox::first(&path).is_some());
+    let from = message.header("From").filter(|from| mailbox::first(from).is_some());
+    has_path && from.is_some_and(|from| !is_managers(&from))
+}
+
+/// Whether an address is that of a program that manages a list.
+fn is_managers(from: &str) -> bool {
+    const PARTS: [&str; 5] = ["owner-", "-owner", "-admin", "-request", "-return-"];
+    let found = mailbox::first(from).map(|found| found.address.to_ascii_lowercase());
+    found.is_some_and(|from| PARTS.iter().any(|part| from.contains(part)))
+}
+
+/// Whether the postmaster wrote it, who is a person: it came with the same return path, and it
+/// answers somebody or went to subscribers.
+fn is_postmasters_letter(message: &Message<'_>) -> bool {
+    let is_for_subscribers = || message.header("List-Unsubscribe").is_some();
+    is_by_postmaster(message) && !is_automatic(message) && (is_answer(message) || is_for_subscribers())
+}
+
+/// Whether it is from a postmaster's address, or that of somebody with a name like a mail server's,
+/// and came with it as its return path.
+pub(crate) fn is_by_postmaster(message: &Message<'_>) -> bool {
+    let first = |name: &str| Some(mailbox::first(&message.header(name)?)?.address.to_ascii_lowercase());
+    let is_named = || is_from_daemon(message) && is_by_name_only(message);
+    let is_persons = |from: &String| from.starts_with("postmaster@") || is_named();
+    let from = first("From").filter(is_persons);
+    from.is_some() && from == first("Return-Path")
+}
+
+/// Whether it says that a program sent it.
+pub(crate) fn is_automatic(message: &Message<'_>) -> bool {
+    message.header("Auto-Submitted").is_some_and(|value| !value.trim().eq_ignore_ascii_case("no"))
+}
+
 fn is_answer(message: &Message<'_>) -> bool {
     ["In-Reply-To", "References"].iter().any(|name| message.header(name).is_some())
         || message.subject().is_some_and(|subject| has_prefix(&folded(&subject)))
@@ -290,7 +357,11 @@ mod tests {
     fn the_header_says_who_wrote() {
         for (header, writer) in [
             ("From: MAILER-DAEMON@x.example", Writer::Server),
-            ("From: a@x.example\r\nReturn-Path: <>", Writer::Server),
+            ("From: a@x.example\r\nReturn-Path: <>", Writer::Unknown),
+            ("From: Mail Delivery System <a@x.example>\r\nReturn-Path: <>", Writer::Server),
+            ("From: a@x.example\r\nReturn-Path: <>\r\nX-GitLab-Issue-ID: 4", Writer::Person),
+            ("From: a@x.example\r\nReturn-Path: <>\r\nList-Id: <l.x.example>", Writer::Person),
+            ("From: mailer-daemon@x.example\r\nReturn-Path: <>\r\nList-Id: <l.x.example>", Writer::Server),
             ("From: postmaster@x.example\r\nX-Mailer: Mutt", Writer::Person),
             ("From: postmaster@x.example\r\nX-Mailer: Mutt\r\nSubject: Undeliverable: a", Writer::Server),
             ("From: a@x.example\r\nSubject: Re: b", Writer::Person),
@@ -300,6 +371,22 @@ mod tests {
             ("From: no-reply@x.example\r\nSubject: Re: b", Writer::Unknown),
             ("From: a@x.example\r\nSubject: Re: b\r\nAuto-Submitted: auto-replied", Writer::Unknown),
             ("From: a@x.example", Writer::Unknown),
+            ("From: a@x.example\r\nReturn-Path: <a@x.example>", Writer::Person),
+            ("From: a-admin@x.example\r\nReturn-Path: <a-admin@x.example>", Writer::Unknown),
+            (
+                "From: a@x.example\r\nReturn-Path: <b+1@x.example>\r\nAuto-Submitted: auto-generated",
+                Writer::Person,
+            ),
+            ("From: postmaster@x.example\r\nReturn-Path: <postmaster@x.example>", Writer::Server),
+            (
+                "From: postmaster@x.example\r\nReturn-Path: <postmaster@x.example>\r\nSubject: Re: a",
+                Writer::Person,
+            ),
+            (
+                "From: System Administrator <a@x.example>\r\nReturn-Path: <a@x.example>\r\nSubject: Re: a",
+                Writer::Person,
+            ),
+            ("From: postmaster@x.example\r\nReturn-Path: <l@x.example>\r\nSubject: Re: a", Writer::Server),
         ] {
             assert_eq!(
                 Writer::of(&Message::read(format!("{header}\r\n\r\n").as_bytes())),

@@ -96,7 +96,7 @@ async fn answer(
         let parts = parts.map_err(|_| badly_written())?;
         let parts = parts.iter().map(|(_, value)| value.to_owned()).collect();
         let is_form = !route.path.starts_with("/api/");
-        let query = HttpQuery::read(head.uri.query().unwrap_or_default(), route.parameters, is_form)?;
+        let query = HttpQuery::read(head.uri.query().unwrap_or_default(), &route.parameters(), is_form)?;
         let body = whole_body(body, &desk).await?;
         let headers = head.headers;
         in_time(Job { desk, route, caller, query, headers, body, peer, is_secured, parts }).await

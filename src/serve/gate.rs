@@ -174,12 +174,20 @@ fn other_site() -> Problem {
 /// Whether no page of another site has made a request, as far as the browser says.
 pub(crate) fn is_from_here(asked: &HeaderMap) -> Result<(), Problem> {
     let text = |name: &str| asked.get(name).and_then(|value| value.to_str().ok());
-    let site = text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"));
-    let origin = text("origin").is_none_or(|origin| {
-        let own = text("host").unwrap_or_default();
-        origin.split_once("://").is_some_and(|(_, host)| host.eq_ignore_ascii_case(own))
-    });
-    if site && origin { Ok(()) } else { Err(other_site()) }
+    if !text("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none")) {
+        return Err(other_site());
+    }
+    let (own, origin) = (text("host").unwrap_or_default(), text("origin"));
+    let is_own =
+        |origin: &str| origin.split_once("://").is_some_and(|(_, host)| host.eq_ignore_ascii_case(own));
+    match origin.filter(|origin| !is_own(origin)) {
+        None => Ok(()),
+        Some(origin) => {
+            let detail = format!("the page is of {origin}, and the request is for the host {own}");
+            let fix = "use this server's own page; a proxy in front of it has to pass on Host as it came";
+            Err(Problem::new(StatusCode::FORBIDDEN, "other-site", detail, fix))
+        }
+    }
 }
 
 /// The cookies of a request.

@@ -22,6 +22,8 @@ impl HttpQuery {
     /// does means something else.
     pub(crate) fn read(text: &str, known: &[&str], is_form: bool) -> Result<HttpQuery, Problem> {
         let mut parameters = BTreeMap::new();
+        // A form with more than one field that was left empty asks for nothing by it.
+        let empty = text.split('&').filter(|pair| pair.ends_with('=')).count();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) =
                 pair.split_once('=').map_or((pair, None), |(name, value)| (name, Some(value)));
@@ -39,7 +41,7 @@ impl HttpQuery {
             }
             let value = match value {
                 None if FLAGS.contains(&&*name) => "true".to_owned(),
-                Some("") if is_form => continue,
+                Some("") if is_form && !(name == "sender" && empty == 1) => continue,
                 // The null sender.
                 Some("") if name == "sender" => String::new(),
                 None | Some("") => {
@@ -58,11 +60,6 @@ impl HttpQuery {
     /// As it is part of an address.
     pub(crate) fn written(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.0).finish()
-    }
-
-    /// Names and values.
-    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     pub(crate) fn set(&mut self, name: &str, value: impl Into<String>) {

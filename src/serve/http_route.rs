@@ -54,8 +54,10 @@ pub(crate) struct HttpRoute {
     /// With `{name}` for a variable part.
     pub(crate) path: &'static str,
     pub(crate) need: Need,
-    /// The parameters that it knows.
-    pub(crate) parameters: &'static [&'static str],
+    /// The parameters of its own that it knows.
+    own: &'static [&'static str],
+    /// Those that other routes have too.
+    shared: &'static [&'static str],
     pub(crate) answers: Answers,
     pub(crate) face: Face,
 }
@@ -80,7 +82,17 @@ impl HttpRoute {
         parameters: &'static [&'static str],
         answers: Answers,
     ) -> HttpRoute {
-        HttpRoute { path, need, parameters, answers, face: Face::Program }
+        HttpRoute { path, need, own: parameters, shared: &[], answers, face: Face::Program }
+    }
+
+    /// The same route, with parameters that other routes have too.
+    pub(crate) const fn with(self, shared: &'static [&'static str]) -> HttpRoute {
+        HttpRoute { shared, ..self }
+    }
+
+    /// The parameters that it knows.
+    pub(crate) fn parameters(&self) -> Vec<&'static str> {
+        [self.shared, self.own].concat()
     }
 
     /// The same route, for people.

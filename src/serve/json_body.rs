@@ -75,12 +75,17 @@ impl JsonBody {
 
     /// A text that is not empty.
     pub(crate) fn text(&self, name: &str) -> Result<Option<String>, Problem> {
+        Ok(self.written(name)?.filter(|text| !text.is_empty()))
+    }
+
+    /// A text that may be empty, where that means something else than a member that is not there.
+    pub(crate) fn written(&self, name: &str) -> Result<Option<String>, Problem> {
         match self.0.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) if text.len() > 4096 || text.contains('\0') => {
                 Err(Problem::bad_value(name, "is too long, or has a NUL", "send less"))
             }
-            Some(Value::String(text)) => Ok(Some(text.trim().to_owned()).filter(|text| !text.is_empty())),
+            Some(Value::String(text)) => Ok(Some(text.trim().to_owned())),
             Some(_) => Err(Problem::bad_value(name, "is not a text", "send a string")),
         }
     }

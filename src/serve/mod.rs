@@ -13,6 +13,7 @@ mod audited_action;
 mod caller;
 mod client_stream;
 mod compat;
+mod delivery_filters;
 mod found_message;
 mod gate;
 mod http_answer;

@@ -11,7 +11,7 @@ use super::change_log::{Continuation, NumberedChange, continuation, has_read};
 use super::comparing;
 use super::fact_place::{GROUPS, unpack};
 use super::first_fault::FirstFault;
-use super::foreign_fact::is_believed;
+use super::foreign_fact::{is_ahead, is_believed};
 use super::logged_change::{LoggedChange, changes};
 use super::put_facts::{PutInto, put};
 use super::server_fault::{accepted_of, not_ours};
@@ -87,6 +87,8 @@ pub(super) fn run(
 struct LogsRead {
     news: Vec<SharedFact>,
     moved: Vec<GroupPosition>,
+    /// The ranks of news that are too far ahead.
+    ahead: Vec<i64>,
     /// There is more.
     has_more: bool,
 }
@@ -114,6 +116,7 @@ fn read(
         let put = put.remove(&position.number);
         kept.extend(logs.go_on(position, &changes, put));
     }
+    logs.ahead.into_iter().for_each(|rank| link.note_ahead(rank));
     let mut taken = 0;
     if !logs.moved.is_empty() {
         taken = store.merge(logs.news, logs.moved, clock::now_ms())?.taken;
@@ -193,7 +196,10 @@ impl LogsRead {
         if let Some((place, mark)) = numbered[known..].last().copied() {
             self.moved.push(GroupPosition { place, mark, ..position });
             let facts = changes[known..].iter().filter_map(|change| unpack(&change.octets));
-            self.news.extend(facts.filter(|fact| is_believed(fact, None)));
+            for fact in facts {
+                self.ahead.extend(is_ahead(&fact).then_some(fact.version.rank));
+                self.news.extend(is_believed(&fact, None).then_some(fact));
+            }
         }
         let put = put.filter(|put| has_read(put.newest, last, &numbered));
         put.map_or_else(Vec::new, |put| put.facts)

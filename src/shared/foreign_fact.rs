@@ -13,9 +13,14 @@ use crate::text::{bounded, one_line};
 /// Octets of what can be suppressed (RFC 5321 section 4.5.3.1).
 const LONGEST_ADDRESS: usize = 320;
 
+/// Whether its time is further ahead than any clock is: of the two hosts, one has a wrong clock.
+pub(super) fn is_ahead(fact: &SharedFact) -> bool {
+    fact.version.rank > greatest_rank()
+}
+
 /// Why it is not shared; `None`: it is.
 pub(super) fn refusal(fact: &SharedFact) -> Option<&'static str> {
-    if fact.version.rank > greatest_rank() {
+    if is_ahead(fact) {
         return Some("its time is more than a day ahead");
     }
     if length(fact).is_none() {

@@ -4,7 +4,7 @@
 //! over is left out.
 
 use super::fact_place::{BUCKETS, facts_of};
-use super::foreign_fact::is_believed;
+use super::foreign_fact::{is_ahead, is_believed};
 use super::logged_change::{LoggedChange, changes, read_as};
 use super::misplaced_key::accepted_of_group;
 use super::server_fault::not_ours;
@@ -92,6 +92,10 @@ pub(super) fn read_buckets(
     for (bucket, answer) in buckets.iter().zip(answers) {
         let answer = accepted_of_group(link, shared, (group, &[*bucket]), answer)?;
         let mut fields = facts_of(&read_as::<Vec<(Vec<u8>, Vec<u8>)>>(answer)?);
+        fields
+            .iter()
+            .filter(|(_, fact)| is_ahead(fact))
+            .for_each(|(_, fact)| link.note_ahead(fact.version.rank));
         fields.retain(|(field, fact)| is_believed(fact, Some(field)));
         read.push(fields);
     }

@@ -1,17 +1,19 @@
 //! Which hosts share: each signs in at every tick. Only people read it, except that two hosts with
-//! one number are noticed: the state directory of one was copied to the other.
+//! one number are noticed, and two installations with the same keys of sums.
+//!
+//! Not here: which of two state directories is a copy (`sign_in_tokens`). Invariant: a host signs
+//! in whatever its name and the time are.
 
 use super::logged_change::read_as;
 use super::server_keys as keys;
 use super::server_link::ServerLink;
+use super::sign_in_tokens::SignInTokens;
 use crate::clock;
 use crate::config::SharedStore;
 use crate::error::{Error, Result};
 use crate::store::Store;
+use crate::text::{bounded, one_line};
 use serde::{Deserialize, Serialize};
-
-/// Milliseconds in which a host that lives has signed in.
-const RECENT_MS: i64 = 150_000;
 
 /// A host, and when it last exchanged.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,36 +29,68 @@ pub(crate) struct KnownHost {
     pub(crate) waiting: u64,
 }
 
+/// What the shared store has of a host.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct SignedIn {
+    #[serde(flatten)]
+    host: KnownHost,
+    /// Another one at each sign-in; none: by an earlier carom.
+    #[serde(default)]
+    token: Option<String>,
+}
+
 pub(super) fn sign_in(store: &Store, link: &mut ServerLink, shared: &SharedStore) -> Result<()> {
+    has_own_prefix(link, shared)?;
     let this = store.this_host()?;
-    let known = KnownHost {
+    let host = KnownHost {
         host: String::new(),
         hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
         seen: clock::rfc3339(clock::now_ms()),
         version: env!("CARGO_PKG_VERSION").into(),
         waiting: this.waiting,
     };
-    refuse_copy(link, shared, this.host, &known.hostname)?;
-    let text = serde_json::to_string(&known).unwrap_or_default();
-    let mut put = redis::cmd("HSET");
-    put.arg(keys::hosts(&shared.name)).arg(format!("{:08x}", this.host)).arg(text);
-    link.ask_one(&put).map(drop)
+    let (key, number) = (keys::hosts(&shared.name), format!("{:08x}", this.host));
+    let known: Option<String> = read_as(link.ask_one(redis::cmd("HGET").arg(&key).arg(&number))?)?;
+    let known: Option<SignedIn> = known.and_then(|text| serde_json::from_str(&text).ok());
+    let mut tokens = SignInTokens::read(store)?;
+    let there = known.as_ref().and_then(|known| known.token.as_deref());
+    let may_sign_in = tokens.may_sign_in(there);
+    if may_sign_in {
+        tokens.renew();
+    }
+    // Before the shared store has it: a token that is there was noted here.
+    tokens.write(store)?;
+    if !may_sign_in {
+        return Err(is_copied(&known.map(|known| known.host.hostname).unwrap_or_default(), &host.hostname));
+    }
+    let text = serde_json::to_string(&SignedIn { host, token: tokens.newest() }).unwrap_or_default();
+    link.ask_one(redis::cmd("HSET").arg(&key).arg(&number).arg(text)).map(drop)
 }
 
-/// Error: another host has signed in with this number a moment ago.
-fn refuse_copy(link: &mut ServerLink, shared: &SharedStore, number: u32, hostname: &str) -> Result<()> {
-    let get = redis::cmd("HGET").arg(keys::hosts(&shared.name)).arg(format!("{number:08x}")).to_owned();
-    let text: Option<String> = read_as(link.ask_one(&get)?)?;
-    let signed_in = text.and_then(|text| serde_json::from_str::<KnownHost>(&text).ok());
-    let seen_ms = |host: &KnownHost| clock::parse(&host.seen).unwrap_or(0);
-    let copy =
-        signed_in.filter(|host| host.hostname != hostname && clock::now_ms() - seen_ms(host) < RECENT_MS);
-    match copy {
+fn is_copied(other: &str, own: &str) -> Error {
+    let other = if other == own { "another carom on a host of this name" } else { other };
+    Error::new(format_args!(
+        "{} signs in with the number of this host: one of the two state directories is a copy",
+        one_line(bounded(other, 100))
+    ))
+    .remedy("stop one of the two, or give it a new state directory; it gets the list")
+}
+
+/// Error: the sums of another installation are under the same keys.
+fn has_own_prefix(link: &mut ServerLink, shared: &SharedStore) -> Result<()> {
+    let SharedStore { name, counter_prefix: prefix, .. } = shared;
+    let key = keys::installation(prefix);
+    link.ask_one(redis::cmd("SET").arg(&key).arg(name).arg("NX"))?;
+    let whose: Option<String> = read_as(link.ask_one(redis::cmd("GET").arg(&key))?)?;
+    match whose.filter(|whose| whose != name) {
         None => Ok(()),
-        Some(copy) => {
-            let what =
-                format!("{} shares with the same number: its state directory is a copy", copy.hostname);
-            Err(Error::new(what).remedy("give one of the hosts a new state directory; it gets the list"))
+        Some(whose) => {
+            let whose = one_line(bounded(&whose, 100));
+            let what = format!(
+                "[shared] counter_prefix = \"{prefix}\": the installation {whose} has its sums there"
+            );
+            let fix = format!("use another counter_prefix; if {whose} is no more: redis-cli DEL '{key}'");
+            Err(Error::new(what).remedy(fix))
         }
     }
 }

@@ -2,7 +2,7 @@
 //! that took effect, trackers, and totals of counters. `docs/shared.md` is for operators.
 //!
 //! SQLite stays the durable truth of each host. A fact is a value that merges (`SharedFact`): of
-//! two versions the greater stands, whoever sees them and in which order, so replays, partitions,
+//! two versions the greater is kept, whoever sees them and in which order, so replays, partitions,
 //! clock skew and lost writes end in the same state everywhere. Facts are spread over groups, and a
 //! group has one hash slot: its facts (in buckets, small hashes that Redis packs), the numbers of
 //! used buckets, and a change log, which hosts read from where they were. A host whose place in a
@@ -36,7 +36,9 @@ mod server_fault;
 mod server_keys;
 mod server_link;
 mod shipped_totals;
+mod sign_in_tokens;
 mod state_mark;
+mod wrong_clock;
 
 pub(crate) use comparing::Compared;
 pub(crate) use host_registry::KnownHost;
@@ -96,9 +98,12 @@ fn tick_within(config: &Config, store: &Store, deadline: Deadline) -> Result<Opt
     let shared = config.shared.get()?;
     take_part(store)?;
     let Some(_alone) = locked(store, deadline.within(LOCK))? else { return Ok(None) };
+    wrong_clock::compare_if_right_again(store)?;
     let exchanged = ServerLink::open(shared).and_then(|mut link| {
         let mut faults = FirstFault::default();
-        let exchanged = exchange::run(store, &mut link, shared, ReadFrom::Last, deadline, &mut faults)?;
+        let exchanged = exchange::run(store, &mut link, shared, ReadFrom::Last, deadline, &mut faults);
+        wrong_clock::note_ahead(store, &mut link)?;
+        let exchanged = exchanged?;
         faults.of(patrol::patrol(store, &mut link, shared));
         if faults.of(host_registry::sign_in(store, &mut link, shared)).is_some() {
             faults.of(shipped_totals::ship(store, &mut link, shared, deadline));
@@ -124,7 +129,7 @@ fn locked(store: &Store, deadline: Deadline) -> Result<Option<LockFile>> {
 /// Notes changes from now on, under a number of its own.
 fn take_part(store: &Store) -> Result<()> {
     if store.this_host()?.is_on {
-        if store.mend_ranks()? {
+        if store.renew_ranks()? {
             tracing::warn!("changes were marked with a time far ahead; they are shipped again");
         }
         return Ok(());

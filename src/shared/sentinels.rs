@@ -38,7 +38,8 @@ fn named_by(
 ) -> Result<ServerConnection> {
     let mut asked = ServerConnection::open(sentinel, &access.anonymous(), until)?;
     let which = redis::cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(name).to_owned();
-    let answer = first(asked.ask(&[which], until)?)?;
+    let answer = asked.ask(&[which], until)?.into_iter().next().unwrap_or_default();
+    let answer = accepted(answer).map_err(|error| of_sentinel(error, sentinel))?;
     let Some((host, port)) = read_as::<Option<(String, u16)>>(answer)? else {
         return Err(Error::new(format_args!("the shared store: no Sentinel knows a master {name}"))
             .remedy("correct [shared] sentinel: redis-cli -u URL SENTINEL MASTERS"));
@@ -52,6 +53,20 @@ fn named_by(
         false => Err(Error::new(format_args!("the shared store: {address} is no master any more"))
             .remedy("wait for the fail-over; carom tries again at each tick")),
     }
+}
+
+/// What a Sentinel does not answer, and the fix.
+fn of_sentinel(error: Error, sentinel: &ServerAddress) -> Error {
+    let text = error.text().to_lowercase();
+    if text.contains("unknown command") {
+        return Error::new(format_args!("the shared store: {sentinel} is no Sentinel"))
+            .remedy("set [shared] url and other_urls to Sentinels (port 26379), or remove sentinel");
+    }
+    if text.contains("noauth") {
+        return Error::new(format_args!("the shared store: the Sentinel {sentinel} wants a password"))
+            .remedy("remove its requirepass: [shared] password is that of the master only");
+    }
+    error.within(sentinel)
 }
 
 fn first(answers: Vec<Value>) -> Result<Value> {

@@ -140,9 +140,24 @@ fn connect(address: &ServerAddress, access: &ServerAccess, until: Deadline) -> i
     let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
     let mut session = ClientConnection::new(tls.clone(), name).map_err(io::Error::other)?;
     while session.is_handshaking() {
-        session.complete_io(&mut timed)?;
+        session.complete_io(&mut timed).map_err(no_handshake)?;
     }
     Ok(Stream::Tls(Box::new(StreamOwned::new(session, timed))))
+}
+
+/// A server in clear answers with something else than TLS, or waits for the end of a line. What TLS
+/// itself has to say, as of a certificate, stays as it is.
+fn no_handshake(error: io::Error) -> io::Error {
+    let text = error.to_string();
+    let is_said_by_tls = error.kind() == ErrorKind::InvalidData && !text.contains("corrupt message");
+    if is_said_by_tls {
+        return error;
+    }
+    let what = match error.kind() {
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => "no answer in time".to_owned(),
+        _ => text,
+    };
+    io::Error::new(ErrorKind::Unsupported, format!("TLS does not begin: {what}"))
 }
 
 /// What a server says, until it says too much.

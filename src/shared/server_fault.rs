@@ -56,6 +56,8 @@ fn explained(error: &RedisError) -> Error {
         "wait until it is up: redis-cli INFO; carom tries again at each tick"
     } else if says("MOVED") {
         "it is a node of a Cluster: set [shared] cluster = true"
+    } else if says("CLUSTER SUPPORT DISABLED") {
+        "it is one server: remove [shared] cluster"
     } else if says("UNKNOWN COMMAND") {
         "use Redis 6 or later, or Valkey"
     } else {
@@ -70,6 +72,11 @@ pub(super) fn broken(error: &io::Error, timeout: Duration) -> Error {
         ErrorKind::WouldBlock | ErrorKind::TimedOut => {
             Error::new(format_args!("the shared store: no answer within {} s", timeout.as_secs()))
                 .remedy("see whether it runs and what holds it up: redis-cli -u URL --latency")
+        }
+        ErrorKind::Unsupported => {
+            Error::new(format_args!("the shared store: {}", one_line(&error.to_string()))).remedy(
+                "see whether it runs; if its port does not speak TLS, use redis://, or the port of tls-port",
+            )
         }
         ErrorKind::UnexpectedEof => Error::new("the shared store: it closed the connection").remedy(SEE_IT),
         _ => Error::new(format_args!("the shared store: {}", one_line(&error.to_string()))).remedy(SEE_IT),

@@ -8,6 +8,7 @@
 //! carom:{NAME:c3}:total:cNAME   what each host has counted, a hash
 //! carom:{NAME:hosts}            hosts, a hash
 //! consume-mail:NAME:int_…       sums over hosts, by the names of bouncy-sink
+//! consume-mail:NAME:installation  the installation whose sums they are
 //! ```
 
 pub(super) fn log(name: &str, group: u32) -> String {
@@ -31,6 +32,11 @@ pub(super) fn total(name: &str, counted: &str) -> String {
 
 pub(super) fn hosts(name: &str) -> String {
     format!("carom:{{{name}:hosts}}")
+}
+
+/// Whose sums are under this prefix.
+pub(super) fn installation(prefix: &str) -> String {
+    format!("{prefix}installation")
 }
 
 pub(super) fn probe(name: &str) -> String {

@@ -23,6 +23,8 @@ pub(super) struct ServerLink {
     to: Linked,
     timeout: Duration,
     version: String,
+    /// The least rank of what came and is too far ahead of this host's clock.
+    ahead: Option<i64>,
 }
 
 enum Linked {
@@ -43,7 +45,7 @@ impl ServerLink {
                 Linked::Server(Box::new(opened?))
             }
         };
-        let mut link = ServerLink { to, timeout, version: String::new() };
+        let mut link = ServerLink { to, timeout, version: String::new(), ahead: None };
         let said = texts(&link.ask_one(redis::cmd("INFO").arg("server"))?);
         let version = said.lines().find_map(|line| line.strip_prefix("redis_version:"));
         version.unwrap_or("of an unknown version").trim().clone_into(&mut link.version);
@@ -58,6 +60,16 @@ impl ServerLink {
     /// The version of Redis that the server speaks.
     pub(super) fn version(&self) -> &str {
         &self.version
+    }
+
+    /// Something with this rank came, and is too far ahead.
+    pub(super) fn note_ahead(&mut self, rank: i64) {
+        self.ahead = Some(self.ahead.map_or(rank, |least| least.min(rank)));
+    }
+
+    /// The least of these ranks since this was asked last.
+    pub(super) fn take_ahead(&mut self) -> Option<i64> {
+        self.ahead.take()
     }
 
     /// Asks all, and waits for all answers. What the server refuses is one of them.

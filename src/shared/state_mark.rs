@@ -21,6 +21,12 @@ pub(crate) struct StateMark {
     pub(crate) error: Option<String>,
     #[serde(default)]
     pub(crate) fix: Option<String>,
+    /// What time it was then, whether it went well or not.
+    #[serde(default)]
+    pub(super) clock_ms: Option<i64>,
+    /// The least rank that was not taken over because it was too far ahead.
+    #[serde(default)]
+    pub(super) ahead: Option<i64>,
 }
 
 /// How exchanges go, and what is left for them.
@@ -69,6 +75,10 @@ impl StateMark {
         Ok(store.marked(MARK)?.and_then(|text| serde_json::from_str(&text).ok()))
     }
 
+    pub(super) fn write(&self, store: &Store) -> Result<()> {
+        store.mark(MARK, &serde_json::to_string(self).unwrap_or_default())
+    }
+
     /// An exchange ended.
     pub(super) fn note(store: &Store, error: Option<&Error>) -> Result<()> {
         let (before, now_ms) = (StateMark::read(store)?.unwrap_or_default(), clock::now_ms());
@@ -79,8 +89,9 @@ impl StateMark {
                 failing_ms: before.failing_ms.or(Some(now_ms)),
                 error: Some(error.text().to_owned()),
                 fix: error.remedy_text().map(str::to_owned),
+                ..StateMark::default()
             },
         };
-        store.mark(MARK, &serde_json::to_string(&mark).unwrap_or_default())
+        StateMark { clock_ms: Some(now_ms), ahead: before.ahead, ..mark }.write(store)
     }
 }

@@ -2,7 +2,8 @@
 //! figures need.
 //!
 //! Not here: what is read of them (`groups`). Invariant: a thread has a connection of its own, and
-//! ends with the scope; where the file cannot be opened twice, nobody reads beside.
+//! ends with the scope; where the file cannot be opened twice, or no thread be started, nobody
+//! reads beside.
 
 use super::figures::GroupFigures;
 use super::groups::{groups, groups_with};
@@ -13,7 +14,7 @@ use crate::index::{Index, Stretch};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::{Scope, ScopedJoinHandle};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 pub(crate) struct DomainsBeside<'s> {
     index: &'s Index,
@@ -34,9 +35,11 @@ impl<'s> DomainsBeside<'s> {
         index: &'s Index,
         stretches: &'s [Stretch],
     ) -> DomainsBeside<'s> {
-        let thread = index.beside().ok().map(|beside| {
+        let thread = index.beside().ok().and_then(|beside| {
             let (tell, told) = channel();
-            ReadingBeside { tell, thread: scope.spawn(move || read(&beside, stretches, &told)) }
+            let read = move || read(&beside, stretches, &told);
+            let thread = Builder::new().name("domains".into()).spawn_scoped(scope, read).ok()?;
+            Some(ReadingBeside { tell, thread })
         });
         DomainsBeside { index, stretches, thread }
     }

@@ -13,8 +13,7 @@ use super::{gather, period, sink_counters};
 use crate::clock::{self, HOUR_MS};
 use crate::config::{Config, ExportTable};
 use crate::error::{Context, Error, Result};
-use crate::files::private;
-use crate::files::publish::publish;
+use crate::files::publish::{self, publish};
 use crate::index::Index;
 use crate::shared::ExchangeState;
 use crate::store::{AlertRecord, AlertState, Heartbeat, SinkMark, Store};
@@ -22,8 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Everyone may read the files: that is what they are for.
-pub(crate) const MODE: u32 = 0o644;
-const DIRECTORY_MODE: u32 = 0o755;
+pub(crate) const MODE: u32 = publish::OUTPUT;
 /// A report is written again after this time although nothing changed: its last hours move on.
 const FRESH: Duration = Duration::from_secs(300);
 
@@ -188,5 +186,5 @@ fn publish_in_directory(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// If it fails, publishing into it says so.
 fn make_directory(directory: &Path) {
-    let _ = private::make_directories(directory, DIRECTORY_MODE);
+    let _ = publish::make_output_directory(directory);
 }

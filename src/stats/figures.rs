@@ -6,7 +6,8 @@
 use super::outcomes::Outcomes;
 use super::series::{self, Point, Resolution};
 use crate::maillog::log_health::UnreadableLog;
-use jiff::{Timestamp, tz::Offset};
+use jiff::Timestamp;
+use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -19,8 +20,11 @@ pub(crate) struct Figures {
     /// The first millisecond that no longer counts.
     #[serde(rename = "to", with = "super::rfc3339")]
     pub(crate) to_ms: i64,
-    /// Seconds east of UTC of the wall clock that times are shown in, and that days begin by.
+    /// Seconds east of UTC of the wall clock that times are shown in, when the period begins.
     pub(crate) utc_offset: i32,
+    /// Its zone, whose offset may change within the period; `None`: it does not.
+    #[serde(skip)]
+    pub(crate) zone: Option<TimeZone>,
     /// The length of one step of the series.
     pub(crate) step: Resolution,
     /// The mail server, or the operator's name for several of them.
@@ -191,26 +195,53 @@ impl Figures {
 
     /// A time on the wall clock of these figures, in the form that strftime knows.
     pub(crate) fn clock(&self, at_ms: i64, format: &str) -> String {
-        on_clock(self.utc_offset, at_ms, format)
+        on_clock(self.offset_at(at_ms), at_ms, format)
     }
 
-    /// The offset of the clock that steps of the series begin by: days are those of UTC.
-    pub(crate) fn step_offset(&self) -> i32 {
-        if self.step == Resolution::Day { 0 } else { self.utc_offset }
+    /// Shows times on the clock of this zone.
+    pub(crate) fn set_zone(&mut self, zone: TimeZone) {
+        self.zone = Some(zone);
+        self.utc_offset = self.offset_at(self.from_ms);
+    }
+
+    /// Seconds east of UTC of the clock at a time.
+    fn offset_at(&self, at_ms: i64) -> i32 {
+        let at = Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH);
+        self.zone.as_ref().map_or(self.utc_offset, |zone| zone.to_offset(at).seconds())
+    }
+
+    /// Whether steps of the series begin by another clock: days are those of UTC.
+    pub(crate) fn has_days_of_utc(&self) -> bool {
+        self.step == Resolution::Day && self.zone_name() != UTC
+    }
+
+    /// The offset at a time of the clock that steps of the series begin by.
+    pub(crate) fn step_offset(&self, at_ms: i64) -> i32 {
+        if self.step == Resolution::Day { 0 } else { self.offset_at(at_ms) }
     }
 
     /// The beginning of a step of the series, on that clock.
     pub(crate) fn step_clock(&self, at_ms: i64, format: &str) -> String {
-        on_clock(self.step_offset(), at_ms, format)
+        on_clock(self.step_offset(at_ms), at_ms, format)
     }
 
-    /// The zone of the clock: `UTC`, `UTC+02:00`.
-    pub(crate) fn zone(&self) -> String {
-        let (sign, seconds) = (if self.utc_offset < 0 { '-' } else { '+' }, self.utc_offset.unsigned_abs());
-        match seconds {
-            0 => "UTC".into(),
-            _ => format!("UTC{sign}{:02}:{:02}", seconds / 3600, seconds / 60 % 60),
+    /// The zone of the clock: `UTC`, `UTC+02:00`, or `UTC+02:00, then UTC+01:00`.
+    pub(crate) fn zone_name(&self) -> String {
+        let last_ms = self.to_ms.saturating_sub(1).max(self.from_ms);
+        match [self.from_ms, last_ms].map(|at_ms| offset_name(self.offset_at(at_ms))) {
+            [first, last] if first == last => first,
+            [first, last] => format!("{first}, then {last}"),
         }
+    }
+}
+
+const UTC: &str = "UTC";
+
+fn offset_name(offset: i32) -> String {
+    let (sign, seconds) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs());
+    match seconds {
+        0 => UTC.into(),
+        _ => format!("{UTC}{sign}{:02}:{:02}", seconds / 3600, seconds / 60 % 60),
     }
 }
 
@@ -230,4 +261,27 @@ pub(crate) fn sorted(reasons: &[Reason]) -> Vec<&Reason> {
 /// Deliveries of several reasons together.
 pub(crate) fn sum<'a>(reasons: impl IntoIterator<Item = &'a Reason>) -> u64 {
     reasons.into_iter().fold(0, |sum, one| sum.saturating_add(one.count))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+
+    #[test]
+    fn each_hour_has_the_offset_of_its_own_time() {
+        let at = |text: &str| clock::parse(text).unwrap();
+        let (from_ms, to_ms) = (at("2026-10-24T22:00:00Z"), at("2026-10-25T23:00:00Z"));
+        let mut figures = Figures { from_ms, to_ms, step: Resolution::Hour, ..Figures::default() };
+        figures.set_zone(clock::zone("Europe/Berlin").unwrap());
+        let last = at("2026-10-25T22:00:00Z");
+        assert_eq!(
+            [from_ms, last].map(|at_ms| figures.step_clock(at_ms, "%d %H:%M")),
+            ["25 00:00", "25 23:00"]
+        );
+        assert_eq!(figures.clock(to_ms, "%Y-%m-%d %H:%M"), "2026-10-26 00:00");
+        assert_eq!((figures.zone_name().as_str(), figures.utc_offset), ("UTC+02:00, then UTC+01:00", 7200));
+        let within = Figures { to_ms: from_ms + 3_600_000, ..figures };
+        assert_eq!(within.zone_name(), "UTC+02:00");
+    }
 }

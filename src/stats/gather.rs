@@ -166,6 +166,7 @@ fn gathered(
         from_ms: period.0,
         to_ms: period.1,
         utc_offset: clock::local_zone().to_offset(at(period.0)).seconds(),
+        zone: Some(clock::local_zone()),
         totals,
         null_sender: outcomes(&index.sum(stretches, Dimension::SenderDomain, NULL_SENDER)?),
         others,

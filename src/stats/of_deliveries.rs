@@ -79,6 +79,7 @@ impl CountedDeliveries {
             from_ms,
             to_ms,
             utc_offset: clock::local_zone().to_offset(at).seconds(),
+            zone: Some(clock::local_zone()),
             step: self.step.0,
             totals: self.totals,
             series: self.points.into_iter().map(|(at_ms, outcomes)| Point { at_ms, outcomes }).collect(),

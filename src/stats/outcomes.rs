@@ -21,7 +21,8 @@ pub(crate) struct Outcomes {
     pub(crate) discarded: u64,
 }
 
-/// Every status, in the order of columns and charts.
+/// Every status that counts, in the order of columns and charts. What goes on under another queue
+/// id counts there.
 pub(crate) const STATUSES: [LoggedStatus; 8] = [
     LoggedStatus::Sent,
     LoggedStatus::Deferred,
@@ -46,6 +47,7 @@ impl Outcomes {
             LoggedStatus::Held => &mut one.held,
             LoggedStatus::Deleted => &mut one.deleted,
             LoggedStatus::Discarded => &mut one.discarded,
+            LoggedStatus::Forwarded => return one,
         };
         *count = 1;
         one
@@ -61,6 +63,7 @@ impl Outcomes {
             LoggedStatus::Held => self.held,
             LoggedStatus::Deleted => self.deleted,
             LoggedStatus::Discarded => self.discarded,
+            LoggedStatus::Forwarded => 0,
         }
     }
 

@@ -57,7 +57,6 @@ pub(crate) enum Entry<'a> {
 /// Steps of one message that this process is to do now.
 pub(crate) struct DueSteps {
     pub(crate) mail: Mail,
-    /// The whole plan.
     pub(crate) plan: Plan,
     /// The numbers of the steps.
     pub(crate) steps: Vec<usize>,
@@ -171,6 +170,9 @@ pub(crate) struct PendingStep {
     pub(crate) attempts: u32,
     /// What happened at the last try.
     pub(crate) note: String,
+    /// Another step has to end first, and in a certain way: perhaps it never runs.
+    #[serde(skip)]
+    pub(crate) waits: bool,
     /// The promise cannot be read, so the step can only be dropped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) damaged: bool,

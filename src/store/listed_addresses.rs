@@ -2,8 +2,8 @@
 //! much: a Bloom filter, whose bits of one address are in one line of the processor's cache.
 //!
 //! Not here: reading the list (`remembered_list`), and how new addresses are learned
-//! (`sqlite/new_suppressions`). Invariant: an address that it was told of is never missed; about
-//! one in fifty that are not on the list is looked up all the same.
+//! (`sqlite/new_suppressions`). Invariant: an address that was added is never missed; about one in
+//! fifty that are not on the list is looked up all the same.
 
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
@@ -23,7 +23,7 @@ pub(crate) struct ListedAddresses {
     hasher: RandomState,
     /// How many more there is room for.
     room: AtomicI64,
-    /// The number of the newest one that it was told of.
+    /// The number of the newest one that was added.
     newest: AtomicI64,
 }
 
@@ -79,7 +79,7 @@ impl ListedAddresses {
         self.newest.load(Ordering::Acquire)
     }
 
-    /// It was told of all up to this number.
+    /// All up to this number were added.
     pub(crate) fn has_all_up_to(&self, newest: i64) {
         self.newest.fetch_max(newest, Ordering::Release);
     }

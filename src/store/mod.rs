@@ -1,14 +1,15 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
 //! The rest of carom sees only this file, the verbs in `pending_steps`, `looked_up`, `releasing`,
-//! `recording`, `erasing`, `operating`, `once`, `sharing` and `together`, and the types beside
-//! them. Not here: SQL (`sqlite`), what the rows mean to a message (`crate::journal`), and how they
-//! are shown (`crate::stats`). Another database would be another folder with the same functions.
-//! Invariant: a verb that returns `Ok` has reached the disk, and one that fails has changed
-//! nothing: each verb that changes something is one transaction (`beat` is two), even if it touches
-//! several groups.
+//! `recording`, `counted`, `erasing`, `operating`, `once`, `sharing` and `together`, and the types
+//! beside them. Not here: SQL (`sqlite`), what the rows mean to a message (`crate::journal`), and
+//! how they are shown (`crate::stats`). Another database would be another folder with the same
+//! functions. Invariant: a verb that returns `Ok` has reached the disk, and one that fails has
+//! changed nothing: each verb that changes something is one transaction (`beat` is two), even if it
+//! touches several groups.
 
 mod audited;
+mod counted;
 mod erasing;
 mod erasure;
 mod journal_entry;
@@ -47,12 +48,14 @@ pub(crate) use journal_entry::{
 };
 use listed_addresses::ListedAddresses;
 pub(crate) use message_record::{FoldedFile, MessageRecord};
-pub(crate) use observed::{AlertRecord, AlertState, Difference, Heartbeat, TemplateLookup};
+pub(crate) use observed::{
+    AlertRecord, AlertState, CONFIG_OF_TICK, Difference, Heartbeat, OVERDUE_MS, TemplateLookup,
+};
 pub(crate) use shared_fact::{FactVersion, SharedFact};
 pub(crate) use shared_state::{GroupPosition, GroupState, Merged, Total, greatest_rank};
 // The index is an SQLite file too, which is encrypted, migrated and overwritten in the same way.
 pub(crate) use sink_mark::SinkMark;
-pub(crate) use sqlite::database_fault::Database;
+pub(crate) use sqlite::database_fault::{Database, guard};
 pub(crate) use sqlite::{encryption, free_pages, migrations, read_only};
 pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
 pub(crate) use suppression_change::SuppressionChange;
@@ -63,14 +66,13 @@ pub(crate) use together::{Begun, StepState, Transaction};
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::files::lock::LockFile;
-use crate::mailbox_syntax::in_a_labels;
+use crate::mailbox_syntax::{in_a_labels, normal_domain};
 use sqlite::connection::SharedConnection;
 use sqlite::{
-    counter_rows, difference_rows, due_messages, mark_rows, promise_rows, purge, settling, step_rows,
-    strike_rows, suppression_look, suppression_rows,
+    difference_rows, due_messages, mark_rows, promise_rows, purge, settling, step_rows, strike_rows,
+    suppression_look, suppression_rows,
 };
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -89,6 +91,12 @@ impl Store {
     /// Opens it when it is first needed: then each verb may fail because of that.
     pub(crate) fn lazy(path: &Path) -> Store {
         Store { db: SharedConnection::lazy(path) }
+    }
+
+    /// The same for somebody whose client waits for a moment only: a store that others lock is
+    /// unavailable soon.
+    pub(crate) fn impatient(path: &Path) -> Store {
+        Store { db: SharedConnection::impatient(path) }
     }
 
     /// Opens it for who only asks: also where it cannot be written, as on a full disk. Where there
@@ -224,25 +232,6 @@ impl Store {
     }
 }
 
-/// Counters and the series of minutes.
-impl Store {
-    /// When carom first ran here (RFC 3339), and every counter.
-    pub(crate) fn counters(&self) -> Result<(Option<String>, BTreeMap<String, u64>)> {
-        counter_rows::counters(&self.db)
-    }
-
-    /// Adds to counters.
-    pub(crate) fn count(&self, tally: &Tally) -> Result<()> {
-        let tally = tally.clone();
-        self.db.write(move |db| counter_rows::add_all(db, &tally))
-    }
-
-    /// Messages of each minute, oldest first: unix seconds of the minute's start, and how many.
-    pub(crate) fn series(&self) -> Result<Vec<(i64, u64)>> {
-        counter_rows::series(&self.db)
-    }
-}
-
 /// Suppressions, and the soft bounces (strikes) that lead to them.
 impl Store {
     /// Suppresses an address, or replaces why and until when. An entry that the same failure made
@@ -274,7 +263,7 @@ impl Store {
     /// Lets an address get mail again, and forgets its soft bounces. Returns whether it was
     /// suppressed.
     pub(crate) fn unsuppress(&self, address: &str, sender_domain: Option<&str>) -> Result<bool> {
-        suppression_rows::unsuppress(&self.db, &in_a_labels(address), sender_domain)
+        suppression_rows::unsuppress(&self.db, &in_a_labels(address), sender_domain.map(normal_domain))
     }
 
     /// Why mail of this sender domain to this address is suppressed now; `None`: it is not.
@@ -294,7 +283,8 @@ impl Store {
         sender_domain: Option<&str>,
         now_ms: i64,
     ) -> Result<Vec<Suppressed>> {
-        suppression_look::entries_of(&self.db, &in_a_labels(address), sender_domain, now_ms)
+        let sender_domain = sender_domain.map(normal_domain);
+        suppression_look::entries_of(&self.db, &in_a_labels(address), sender_domain.as_deref(), now_ms)
     }
 
     /// The suppression list, sorted by address: up to `most` of the entries whose address contains
@@ -317,8 +307,7 @@ impl Store {
     /// Counts a soft bounce and returns how many count now. The same key counts once, and so do the
     /// log line and the report of one bounce; unproven ones are noted once a day, and not counted.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
-        let address = in_a_labels(bounce.address);
-        strike_rows::strike(&self.db, &SoftBounce { address: &address, ..*bounce })
+        bounce.as_listed(|bounce| strike_rows::strike(&self.db, bounce))
     }
 
     /// Deliveries to these addresses succeeded at these times (milliseconds since 1970): soft
@@ -344,7 +333,7 @@ impl Store {
 }
 
 fn all_listed(entries: &[Suppressed]) -> Cow<'_, [Suppressed]> {
-    match entries.iter().all(|entry| entry.address.is_ascii()) {
+    match entries.iter().all(Suppressed::is_ascii) {
         true => Cow::Borrowed(entries),
         false => entries.iter().map(|entry| entry.as_listed().into_owned()).collect(),
     }

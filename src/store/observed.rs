@@ -4,6 +4,12 @@
 use crate::envelope::Envelope;
 use serde::{Deserialize, Serialize};
 
+/// Without a tick for so long (milliseconds), ticks have stopped.
+pub(crate) const OVERDUE_MS: i64 = 10 * 60_000;
+
+/// The mark that has the config file of the last tick.
+pub(crate) const CONFIG_OF_TICK: &str = "config of the tick";
+
 /// The last tick.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -9,9 +9,30 @@ use super::sqlite::pending_rows;
 use crate::error::Result;
 
 impl Store {
-    /// Every pending step, the next due first; then the parked ones.
+    /// Shows every pending step, the next due first; then the parked ones. `see` says whether it
+    /// wants more.
+    pub(crate) fn visit_steps(&self, see: &mut dyn FnMut(PendingStep) -> Result<bool>) -> Result<()> {
+        pending_rows::visit(&self.db, see)
+    }
+
+    /// The same without those that wait for the end of another step: as operators see them.
+    pub(crate) fn visit_shown_steps(&self, see: &mut dyn FnMut(PendingStep) -> Result<bool>) -> Result<()> {
+        self.visit_steps(&mut |step| if step.waits { Ok(true) } else { see(step) })
+    }
+
+    #[cfg(test)]
     pub(crate) fn pending_steps(&self) -> Result<Vec<PendingStep>> {
-        pending_rows::pending_steps(&self.db)
+        let mut all = Vec::new();
+        self.visit_steps(&mut |step| {
+            all.push(step);
+            Ok(true)
+        })?;
+        Ok(all)
+    }
+
+    /// The steps with these keys and numbers, as far as they are pending or parked.
+    pub(crate) fn steps_at(&self, places: &[(String, usize)]) -> Result<Vec<PendingStep>> {
+        pending_rows::steps_at(&self.db, places)
     }
 
     /// Messages that are still to be forwarded.
@@ -32,6 +53,11 @@ impl Store {
     /// Every step of a message, with its state.
     pub(crate) fn steps_of(&self, key: &str) -> Result<Vec<StepOnRecord>> {
         pending_rows::steps_of(&self.db, key)
+    }
+
+    /// When a message that is on record was decided, in milliseconds since 1970.
+    pub(crate) fn decided_ms(&self, key: &str) -> Result<Option<i64>> {
+        pending_rows::decided_ms(&self.db, key)
     }
 
     /// Makes steps due now. Their tries go on counting. Returns how many: steps that a process

@@ -9,7 +9,7 @@ use super::sqlite::release_rows;
 use super::suppressed::{Released, Suppressed};
 use crate::clock::HOUR_MS;
 use crate::error::{Context, Result};
-use crate::mailbox_syntax::in_a_labels;
+use crate::mailbox_syntax::{in_a_labels, normal_domain};
 use std::ops::Range;
 
 impl Store {
@@ -25,7 +25,7 @@ impl Store {
 
     /// The entries that the one in force has replaced.
     pub(crate) fn earlier_suppressions(&self, address: &str, sender_domain: &str) -> Result<Vec<Suppressed>> {
-        release_rows::earlier(&self.db, &in_a_labels(address), sender_domain)
+        release_rows::earlier(&self.db, &in_a_labels(address), &normal_domain(sender_domain))
     }
 
     /// What only soft bounces did to an address.
@@ -87,6 +87,6 @@ impl Store {
 
     /// Forgets the soft bounces of a time, of one sender domain or all.
     pub(crate) fn forget_strikes(&self, period: Range<i64>, sender_domain: Option<&str>) -> Result<()> {
-        release_rows::forget_strikes(&self.db, period, sender_domain)
+        release_rows::forget_strikes(&self.db, period, sender_domain.map(normal_domain))
     }
 }

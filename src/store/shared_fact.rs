@@ -1,11 +1,11 @@
-//! A FACT that hosts share, and which of two versions of it stands. Pure: no clock, no database, so
-//! that `tests/model` drives these very functions through all interleavings.
+//! A FACT that hosts share, and which of two versions of it is kept. Pure: no clock, no database,
+//! so that `tests/model` drives these very functions through all interleavings.
 //!
 //! A fact has a name and either a content or, once removed, none. The version with the greater rank
-//! stands, then the one of the greater host: a total order, so merging is associative, commutative
+//! is kept, then the one of the greater host: a total order, so merging is associative, commutative
 //! and idempotent, and replays change nothing. Ranks of entries are hybrid logical times: later
 //! than all that the host had seen, so that a release is not lost to a clock that runs ahead. Ranks
-//! of claims fall with time: the first claim of a report stands, until it is removed. The triggers
+//! of claims fall with time: the first claim of a report is kept until it is removed. The triggers
 //! of the store (`sqlite/shared_changes.sql`) give ranks to changes. Not here: what facts mean
 //! (`sqlite/shared_facts`). Invariant: two versions with the same rank and host are the same.
 
@@ -35,7 +35,7 @@ pub(crate) struct FactVersion {
 }
 
 impl SharedFact {
-    /// Whether it stands, where the other version is known; `None`: no version is.
+    /// Whether it is kept, where the other version is known; `None`: no version is.
     pub(crate) fn beats(&self, known: Option<FactVersion>) -> bool {
         known.is_none_or(|known| self.version > known)
     }

@@ -30,8 +30,8 @@ impl Store {
 
     /// Ranks too far ahead of the clock become those of changes that this host makes now. Returns
     /// whether there were any.
-    pub(crate) fn mend_ranks(&self) -> Result<bool> {
-        shared_rows::mend_ranks(&self.db)
+    pub(crate) fn renew_ranks(&self) -> Result<bool> {
+        shared_rows::renew_ranks(&self.db)
     }
 
     /// Notes changes no more, and forgets what others know.
@@ -70,8 +70,8 @@ impl Store {
         shared_rows::shipped(&self.db, facts)
     }
 
-    /// Takes over the facts of other hosts that stand against what is known here, and with them how
-    /// far groups are read. What is known better here is queued.
+    /// Takes over the facts of other hosts that win over what is known here, and with them how far
+    /// groups are read. What is known better here is queued.
     pub(crate) fn merge(
         &self,
         facts: Vec<SharedFact>,

@@ -58,7 +58,6 @@ impl SoftList {
         opened.map(|opened| opened.written_ms)
     }
 
-    /// Adds an address.
     pub(crate) fn add(&self, address: &str) -> io::Result<()> {
         let file = regular::open_to_append(&self.path);
         let mut file = match file {

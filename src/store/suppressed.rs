@@ -1,7 +1,7 @@
 //! A suppressed address and why it is one, and a soft bounce that counts towards suppressing one.
 //! Not here: the rows.
 
-use crate::mailbox_syntax::in_a_labels;
+use crate::mailbox_syntax::{in_a_labels, normal_domain};
 use crate::plan::{Bounced, Grounds, Plan};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
@@ -32,12 +32,18 @@ pub(crate) struct Suppressed {
 }
 
 impl Suppressed {
-    /// The same under the one form of its address.
+    /// The same under the one form of its address and of its sender domain.
     pub(crate) fn as_listed(&self) -> Cow<'_, Suppressed> {
-        match in_a_labels(&self.address) {
-            Cow::Borrowed(_) => Cow::Borrowed(self),
-            Cow::Owned(address) => Cow::Owned(Suppressed { address, ..self.clone() }),
+        if self.is_ascii() && !self.address.ends_with('.') {
+            return Cow::Borrowed(self);
         }
+        let (address, sender_domain) = (in_a_labels(&self.address), normal_domain(&self.sender_domain));
+        Cow::Owned(Suppressed { address: address.into_owned(), sender_domain, ..self.clone() })
+    }
+
+    /// Whether it names no domain in another script.
+    pub(crate) fn is_ascii(&self) -> bool {
+        self.address.is_ascii() && self.sender_domain.is_ascii()
     }
 
     /// Whether it lasts at least as long as another entry.
@@ -90,6 +96,14 @@ pub(crate) struct SoftBounce<'a> {
     pub(crate) at_ms: i64,
     /// What bounced, if known.
     pub(crate) bounce: Option<&'a Bounced>,
+}
+
+impl SoftBounce<'_> {
+    /// Does something with the same under the one form of its address and of its sender domain.
+    pub(crate) fn as_listed<T>(&self, with: impl FnOnce(&SoftBounce<'_>) -> T) -> T {
+        let (address, sender_domain) = (in_a_labels(self.address), normal_domain(self.sender_domain));
+        with(&SoftBounce { address: &address, sender_domain: &sender_domain, ..*self })
+    }
 }
 
 /// What comes of a report once, under whichever key it comes first.

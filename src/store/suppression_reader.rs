@@ -11,18 +11,22 @@ use super::remembered_list::RememberedList;
 use super::sqlite::looked_up_list::LookedUpList;
 use super::suppressed::Suppressed;
 use super::{ListedAddresses, Store};
-use crate::error::Result;
+use crate::deadline::Deadline;
+use crate::error::{Error, Result};
 use crate::files::changed;
 use std::collections::VecDeque;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::{Acquire, Release};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
+use std::time::Duration;
 
 /// Connections at one time. To open another one takes longer than to wait for one of these.
 const MOST: usize = 8;
 /// Of those, how many may wait for the disk while the others have a core.
 const WAITING: usize = 2;
+/// Time for the turn of a thread. Usually it comes within milliseconds.
+const TURN: Duration = Duration::from_secs(2);
 
 pub(crate) struct SuppressionReader {
     store: Arc<Store>,
@@ -38,6 +42,15 @@ struct Lists {
     in_use: usize,
     /// Threads that wait for one, the first to come first.
     waiting: VecDeque<Arc<Turn>>,
+}
+
+impl Lists {
+    /// A thread waits no more. Returns whether it waited: otherwise its turn has come.
+    fn leave(&mut self, turn: &Arc<Turn>) -> bool {
+        let before = self.waiting.len();
+        self.waiting.retain(|one| !Arc::ptr_eq(one, turn));
+        self.waiting.len() < before
+    }
 }
 
 /// The turn of a thread that waits.
@@ -94,7 +107,7 @@ impl SuppressionReader {
         &self,
         work: impl FnOnce(&LookedUpList, Option<&ListedAddresses>) -> Result<T>,
     ) -> Result<T> {
-        let (kept, in_use) = self.take();
+        let (kept, in_use) = self.take()?;
         let mut list = self.current(kept)?;
         let listed = self.listed(&mut list);
         // After an error, the next look-up opens the file again.
@@ -115,20 +128,26 @@ impl SuppressionReader {
         }
         is_usable.then_some(whole.addresses)
     }
-    /// Waits for its turn; a connection, if one is open.
-    fn take(&self) -> (Option<OpenList>, InUse<'_>) {
+
+    /// Waits for its turn; a connection, if one is open. Error: those before it wait for a store
+    /// that others lock.
+    fn take(&self) -> Result<(Option<OpenList>, InUse<'_>)> {
         let mut lists = self.lists();
         if lists.in_use < self.most {
             lists.in_use += 1;
-            return (lists.idle.pop(), InUse(self));
+            return Ok((lists.idle.pop(), InUse(self)));
         }
         let turn = Arc::new(Turn { has_come: AtomicBool::new(false), thread: thread::current() });
         lists.waiting.push_back(turn.clone());
         drop(lists);
+        let until = Deadline::after(TURN);
         while !turn.has_come.load(Acquire) {
-            thread::park();
+            if until.passed() && self.lists().leave(&turn) {
+                return Err(Error::new("too many look-ups wait for the store").remedy("try again"));
+            }
+            thread::park_timeout(until.left());
         }
-        (self.lists().idle.pop(), InUse(self))
+        Ok((self.lists().idle.pop(), InUse(self)))
     }
 
     /// A connection that knows the newest state.

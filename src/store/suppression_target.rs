@@ -11,8 +11,7 @@
 //! takes one query by key for each label of its domain, and one for the patterns of the domain;
 //! every verb of the store that takes an address writes its domain with A-labels first.
 
-use crate::envelope::split_address;
-use crate::mailbox_syntax::undotted;
+use crate::mailbox_syntax::{split_address, undotted};
 
 /// Domains above one that are looked up at most.
 const MAX_ABOVE: usize = 10;

@@ -17,12 +17,13 @@ pub(crate) use written_rule::WrittenRule;
 
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
-use crate::error::{Error, Result};
+use crate::error::{Context, Error, Result};
 use crate::index::Index;
 use crate::ingest::{ClassifyingPolicy, Watch};
 use back_test::BackTest;
 use draft_rule::DraftRule;
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -104,15 +105,20 @@ fn names_in_use(config: &Config) -> BTreeSet<String> {
 /// with them.
 fn with_drafts(config: &Arc<Config>, drafts: &[DraftRule]) -> Result<(ClassifyingPolicy, Vec<String>)> {
     let name = &config.index.policy;
-    let mut settings = config.policy.get(name).map(|policy| policy.settings.clone()).unwrap_or_default();
-    let rules = settings.entry("rules").or_insert_with(|| toml::Value::Array(Vec::new()));
-    if let toml::Value::Array(rules) = rules {
-        rules.extend(drafts.iter().map(|draft| toml::Value::Table(draft.table())));
-    }
-    let settings = serde_json::to_string(&settings)
-        .map_err(|error| Error::new(format_args!("policy.{name}.settings: {error}")))?;
-    let policy = ClassifyingPolicy::with_settings(config, Some(settings))?
-        .ok_or_else(|| Error::new("no policy classifies").remedy("set [index] policy to one that does"))?;
+    let none = || Error::new("no policy classifies").remedy("set [index] policy to one that does");
+    let now = ClassifyingPolicy::open(config)?.ok_or_else(none)?;
+    let with_drafts = || {
+        let mut settings: Value = serde_json::from_str(now.settings())?;
+        let added = drafts.iter().map(|draft| serde_json::to_value(draft.table()));
+        let added = added.collect::<Result<Vec<Value>, _>>()?;
+        match settings.get_mut("rules") {
+            Some(rules) => rules.as_array_mut().into_iter().for_each(|rules| rules.extend(added.clone())),
+            None => settings["rules"] = Value::Array(added),
+        }
+        serde_json::to_string(&settings)
+    };
+    let settings = with_drafts().context(format_args!("policy.{name}.settings"))?;
+    let policy = ClassifyingPolicy::with_settings(config, Some(settings))?.ok_or_else(none)?;
     let complaints = policy.complaints()?;
     Ok((policy, complaints))
 }

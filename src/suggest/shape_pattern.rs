@@ -11,7 +11,7 @@ use crate::text::one_line;
 const WORDS: usize = 24;
 /// Letters that a pattern has at least.
 const LETTERS: usize = 6;
-/// What stands before the reply of another server.
+/// What comes before the reply of another server.
 const INTRODUCTIONS: [&str; 2] = [" said: ", " refused to talk to me: "];
 
 /// None if the shape has no words to recognize it by.

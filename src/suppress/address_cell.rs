@@ -4,8 +4,7 @@
 //! Not here: which cell has it (`column_names`). Invariant: what is returned is one mailbox in
 //! lower case, and nothing else.
 
-use crate::envelope::split_address;
-use crate::mailbox_syntax::{INVISIBLE, is_domain, is_local_part, undotted};
+use crate::mailbox_syntax::{INVISIBLE, is_domain, is_local_part, split_address, undotted};
 
 const MAX_LOCAL: usize = 64;
 /// What other programs write in front of an address.

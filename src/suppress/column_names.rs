@@ -69,6 +69,7 @@ pub(crate) const ADDED: &[&str] = &[
     "eventtime",
     "eventdate",
     "updatedat",
+    "changedat",
     "updated",
     "time",
     "date",

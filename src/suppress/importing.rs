@@ -146,6 +146,12 @@ impl<'i> Import<'i> {
 
     /// The entry in a record, or why it is none on purpose. The error says what is wrong.
     fn candidate(&self, place: Place, record: &Record) -> Result<Result<Candidate, &'static str>, String> {
+        if !record.has(ADDRESS) {
+            return match provider_entry::meaning(record) {
+                Meaning::Skip(why) => Ok(Err(why)),
+                Meaning::Suppress { .. } => Err("no address in this object".into()),
+            };
+        }
         let typed = record.get(ADDRESS).unwrap_or_default();
         let term = expires(record)?.or(self.defaults.expires_ms);
         let source = record.get(&["source"]).unwrap_or_default();

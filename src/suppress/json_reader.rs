@@ -27,13 +27,15 @@ pub(crate) fn read_line(line: &str, place: Place, sink: &mut RecordSink<'_>) -> 
         stopped: None,
     };
     let mut json = serde_json::Deserializer::from_str(line);
-    let read = Node::top(&mut walk).deserialize(&mut json).and_then(|_| json.end());
+    let read = Node::top(&mut walk).deserialize(&mut json).and_then(|top| json.end().map(|()| top));
     let (found, stopped) = (walk.found, walk.stopped.take());
     match (stopped, read) {
         (Some(stopped), _) => Err(stopped),
         (None, Err(error)) => sink(place, Err(format!("invalid JSON: {}", described(&error)))),
-        (None, Ok(())) if found == 0 => sink(place, Err("no address in this object".into())),
-        (None, Ok(())) => Ok(()),
+        // Its words may say that nothing has failed.
+        (None, Ok(Value::Values(record))) if found == 0 => sink(place, Ok(record)),
+        (None, Ok(_)) if found == 0 => sink(place, Err("no address in this object".into())),
+        (None, Ok(_)) => Ok(()),
     }
 }
 

@@ -15,6 +15,7 @@ use crate::error::{Context, Error, Result};
 use crate::files::command;
 use crate::files::publish::Unfinished;
 use crate::files::user_database::SYSTEM;
+use crate::mailbox_syntax::normal_domain;
 use crate::store::{Store, Suppressed};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -32,15 +33,14 @@ pub(crate) fn write(export: &ExportTable, store: &Store, now_ms: i64) -> Result<
     let written = (|| {
         let mut lists = vec![UnfinishedMap::create("", first.clone())?];
         for domain in &export.postfix_access_senders {
-            lists.push(UnfinishedMap::create(domain, first.of_sender(domain))?);
+            lists.push(UnfinishedMap::create(&normal_domain(domain), first.of_sender(domain))?);
         }
         Ok(lists)
     })();
     let mut lists = written.map_err(|error| unwritable(&first.path, error))?;
     each_some(store, "", now_ms, |entries| {
         for entry in entries.iter().filter(|entry| !entry.has_expired(now_ms)) {
-            let of = |list: &&mut UnfinishedMap| list.sender.eq_ignore_ascii_case(&entry.sender_domain);
-            if let Some(list) = lists.iter_mut().find(of) {
+            for list in lists.iter_mut().filter(|list| list.sender == entry.sender_domain) {
                 list.add(entry).context(first.path.display())?;
             }
         }

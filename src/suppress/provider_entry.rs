@@ -50,6 +50,7 @@ const ALIVE: &[&str] = &[
     "subscribed",
     "subscribe",
     "resubscribe",
+    "groupresubscribe",
     "active",
     "confirmed",
     "enabled",
@@ -115,6 +116,7 @@ const PASSING: &[&str] = &[
     "risky",
     "t",
     "tq",
+    "rb",
 ];
 const COMPLAINED: &[&str] = &[
     "complaint",
@@ -139,7 +141,6 @@ const UNSUBSCRIBED: &[&str] = &[
     "unsubscribelink",
     "groupunsubscribe",
     "globalunsubscribe",
-    "groupresubscribe",
 ];
 const BOUNCED: &[&str] = &[
     "bounce",
@@ -169,6 +170,7 @@ const FLAGS: &[&str] = &[
     "inactive",
     "optedout",
     "suppressed",
+    "suppresssending",
     "unsubscribed",
 ];
 const NO: [&str; 5] = ["false", "no", "0", "n", "f"];
@@ -217,6 +219,9 @@ pub(crate) fn meaning(record: &Record) -> Meaning {
     if says(&single_letters(ALIVE)) || (flags().next().is_some() && all_say_no()) {
         return Meaning::Skip(SKIP_ALIVE);
     }
+    if let Some(why) = is_no_complaint(record) {
+        return Meaning::Skip(why);
+    }
     let has_bounced = says(BOUNCED);
     // Mailgun's codes for recipients who unsubscribed or complained before.
     let code = |code: &str| CODE.iter().flat_map(|name| record.all(name)).any(|value| value == code);
@@ -257,6 +262,17 @@ pub(crate) fn meaning(record: &Record) -> Meaning {
         _ => "bounce".into(),
     };
     suppress(&reason, failure, only_if_hard)
+}
+
+/// Why a feedback report is no complaint: its reader says that the mail is not spam, or it tells of
+/// a forgery.
+fn is_no_complaint(record: &Record) -> Option<&'static str> {
+    let kinds = ["complaintfeedbacktype", "feedbacktype"].into_iter().flat_map(|name| record.all(name));
+    kinds.map(normal).find_map(|kind| match kind.as_str() {
+        "notspam" => Some(SKIP_ALIVE),
+        "authfailure" => Some(SKIP_PASSING),
+        _ => None,
+    })
 }
 
 fn suppress(reason: &str, failure: Option<DeliveryFailure>, only_if_hard: bool) -> Meaning {

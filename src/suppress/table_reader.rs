@@ -14,12 +14,15 @@ use crate::dimension::domain;
 use crate::error::{Error, Result};
 use crate::store::suppression_target::normal_target;
 use memchr::memchr;
+use std::collections::HashMap;
 use std::io::{BufRead, Read};
 
 /// Bytes of a line at most.
 const MAX_LINE: usize = 1 << 20;
 /// What is wrong with a line of several addresses.
 const SEVERAL: &str = "more than one address, and no heading that says which is meant";
+/// What is wrong with `jo;hn@one.example`.
+const DIVIDED: &str = "a separator in an address, and no heading that says what the columns are";
 /// Lines that a quoted cell spans at most.
 const MAX_LINES: usize = 50;
 
@@ -113,6 +116,10 @@ impl<'t> TableReader<'t> {
             self.heading = Some(heading);
             return Ok(Err("more than one address, and the heading names no column for it".into()));
         }
+        if row.as_ref().is_some_and(|row| are_several(&heading.names, row)) {
+            self.heading = Some(heading);
+            return Ok(Err("more than one address, and the heading has the same name for them".into()));
+        }
         let record = row.map(|values| {
             let mut record = Record::default();
             for (name, value) in heading.names.iter().zip(&values) {
@@ -156,6 +163,16 @@ impl<'t> TableReader<'t> {
     }
 }
 
+/// Whether columns of one name, which is that of addresses, give different ones.
+fn are_several(names: &[String], row: &[String]) -> bool {
+    let mut first: HashMap<&str, String> = HashMap::new();
+    let named = names.iter().zip(row).filter(|(name, _)| ADDRESS.contains(&name.as_str()));
+    named.filter_map(|(name, cell)| Some((name, mailbox(cell).ok()?))).any(|(name, address)| {
+        let known = first.entry(name).or_insert_with(|| address.clone());
+        *known != address
+    })
+}
+
 /// Whether a line has an address where the heading says.
 fn has_address(line: &str, heading: &Heading) -> bool {
     let at = heading.names.iter().position(|name| ADDRESS.contains(&name.as_str()));
@@ -179,6 +196,9 @@ fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
         Ok(_) => return Err(SEVERAL.into()),
         Err(wrong) => wrong,
     };
+    if separator.is_none() && is_divided(line) {
+        return Err(DIVIDED.into());
+    }
     let used = separator.into_iter().chain(SEPARATORS).find(|separator| line.contains(*separator));
     let pieces = match used {
         Some(separator) => cells(line, separator).values,
@@ -202,6 +222,15 @@ fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
         [] => Err(wrong.into()),
         _ => Err(SEVERAL.into()),
     }
+}
+
+/// Whether a comma or semicolon is within the first address of a line, as a slip of the hand: what
+/// follows it is another address.
+fn is_divided(line: &str) -> bool {
+    let Some((before, _)) = line.split_once('@') else { return false };
+    let word = before.rsplit([' ', '\t', '"', '\'', '<', '|', ':']).next().unwrap_or_default();
+    let divided = word.rsplit_once([',', ';']);
+    divided.is_some_and(|(first, last)| !first.is_empty() && !last.is_empty())
 }
 
 /// Without the apostrophe that keeps a spreadsheet from computing a cell that looks like a formula.

@@ -5,7 +5,7 @@
 
 use super::address_cell::mailbox;
 use crate::dimension::domain::is_registry;
-use crate::mailbox_syntax::{is_domain, undotted};
+use crate::mailbox_syntax::{is_domain, normal_domain};
 use crate::store::suppression_target::normal_target;
 
 /// Octets of a reason. Hosts that share could not pass on one that has many more.
@@ -87,10 +87,10 @@ pub(crate) fn target(text: &str, has_term: bool, force: bool) -> Result<String, 
     Ok(target)
 }
 
-/// The sender domain that was written, in lower case; empty: mail of all senders. The error says
-/// what is wrong.
+/// The sender domain that was written, as entries name it; empty: mail of all senders. The error
+/// says what is wrong.
 pub(crate) fn sender_domain(text: &str) -> Result<String, String> {
-    let domain = undotted(text.trim()).to_lowercase();
+    let domain = normal_domain(text);
     match domain.is_empty() || is_domain(&domain) {
         true => Ok(domain),
         false => Err("invalid sender domain; write example.com".into()),

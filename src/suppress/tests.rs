@@ -110,6 +110,7 @@ fn plain_lists_are_read_however_they_are_written() {
     );
     gives("- a@b.example\n1. c@b.example\n", &["a@b.example", "c@b.example"], &[]);
     gives("From: a@b.example\nask c@b.example\n", &[], &[1, 2]);
+    gives("jo;hn@b.example\njo,an@b.example\na@b.example,gone\n", &["a@b.example"], &[1, 2]);
     gives("email\ra@b.example\rc@b.example\r", &["a@b.example", "c@b.example"], &[]);
     gives("jürgen@b.example\n用户@例子.example\n", &["jürgen@b.example", "用户@xn--fsqu00a.example"], &[]);
     let utf16: Vec<u8> =
@@ -192,6 +193,11 @@ fn columns_are_known_in_any_spelling_and_no_heading_becomes_an_address() {
         &[3],
     );
     gives("email\na@b.example\nemail\nc@b.example\n", &["a@b.example", "c@b.example"], &[]);
+    gives(
+        "email,email\na@b.example,c@b.example\nd@b.example,D@B.example\ne@b.example,\n",
+        &["d@b.example", "e@b.example"],
+        &[2],
+    );
 }
 
 #[test]
@@ -242,6 +248,27 @@ fn what_may_be_alive_is_skipped_and_counted() {
     );
     let found: Vec<String> = place.entries().into_iter().map(|entry| entry.address).collect();
     assert_eq!((found, imported.skipped, imported.invalid), (vec!["dead@b.example".to_owned()], 8, 0));
+}
+
+#[test]
+fn events_of_providers_that_clear_an_address_put_it_nowhere() {
+    for event in [
+        r#"{"email":"a@b.example","timestamp":1790000000,"event":"group_resubscribe","asm_group_id":10}"#,
+        r#"{"RecordType":"SubscriptionChange","Recipient":"a@b.example","SuppressSending":false,"SuppressionReason":null,"ChangedAt":"2026-03-01T10:00:00Z"}"#,
+        r#"{"notificationType":"Complaint","complaint":{"complainedRecipients":[{"emailAddress":"a@b.example"}],"complaintFeedbackType":"not-spam"}}"#,
+        r#"{"notificationType":"Complaint","complaint":{"complainedRecipients":[{"emailAddress":"a@b.example"}],"complaintFeedbackType":"auth-failure"}}"#,
+        r#"{"notificationType":"Delivery","delivery":{"recipients":["a@b.example"]},"mail":{"destination":["a@b.example"]}}"#,
+    ] {
+        let place = Place::new();
+        let imported = place.import(format!("{event}\n").as_bytes());
+        assert_eq!((imported.new, imported.skipped, imported.invalid), (0, 1, 0), "{event}");
+    }
+    let rows = "type,timeLogged,rcpt,bounceCat,dsnStatus\nrb,2026-03-01 10:00:00+0000,a@b.example,bad-mailbox,5.1.1\n";
+    gives(rows, &[], &[]);
+    gives("{\"event\":\"bounce\",\"mail\":{\"source\":\"me\"}}\n", &[], &[1]);
+    let place = Place::new();
+    place.import(br#"{"RecordType":"SubscriptionChange","Recipient":"a@b.example","SuppressSending":true,"SuppressionReason":"HardBounce","ChangedAt":"2026-03-01T10:00:00Z"}"#);
+    assert_eq!(place.entries()[0].added_ms, 1_772_359_200_000);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::wiring_record::WiringRecord;
 use crate::config::Config;
 use crate::error::Result;
 use crate::finding::Finding;
+use crate::mailbox_syntax::normal_domain;
 
 /// A request about nobody.
 const PROBE: &[u8] = b"request=smtpd_access_policy\nprotocol_state=CONNECT\n\n";
@@ -54,7 +55,7 @@ pub(super) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Findi
 fn nameless_sender(config: &Config) -> Option<Finding> {
     let domain = config.return_paths.domain()?;
     let rules = config.access.get().ok()?;
-    if rules.sender_domains().any(|known| known.eq_ignore_ascii_case(domain)) {
+    if rules.sender_domains().any(|known| known == normal_domain(domain)) {
         return None;
     }
     let found = format!(

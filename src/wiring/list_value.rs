@@ -6,6 +6,9 @@
 /// The restriction that asks a policy service: with its argument, it is one element.
 pub(super) const ASKS: &str = "check_policy_service";
 
+/// The type of a table that is written into the list.
+const INLINE: &str = "inline:";
+
 /// The elements without some, in order. Commas and spaces within braces separate nothing.
 pub(super) fn without(value: &str, taken: &[String]) -> Vec<String> {
     let mut elements: Vec<String> = Vec::new();
@@ -31,6 +34,33 @@ pub(super) fn without(value: &str, taken: &[String]) -> Vec<String> {
     add(element);
     elements.retain(|element| !taken.contains(element));
     elements
+}
+
+/// The elements of a list without ours; of a table in which others have entries too, theirs stay.
+pub(super) fn without_ours(value: &str, ours: &[String]) -> Vec<String> {
+    let others = |element: String| {
+        let entries = table_entries(&element);
+        let our_table = ours.iter().map(|table| table_entries(table)).find(|table| !table.is_empty());
+        let Some(table) = our_table.filter(|table| entries.iter().any(|entry| table.contains(entry))) else {
+            return Some(element);
+        };
+        let rest: Vec<String> = entries.into_iter().filter(|entry| !table.contains(entry)).collect();
+        (!rest.is_empty()).then(|| format!("{INLINE}{{ {} }}", rest.join(", ")))
+    };
+    without(value, ours).into_iter().filter_map(others).collect()
+}
+
+/// The entries of a table that is written into the list; none for any other element.
+fn table_entries(element: &str) -> Vec<String> {
+    let inner = element.strip_prefix(INLINE).and_then(|rest| rest.trim().strip_prefix('{'));
+    let inner = inner.and_then(|rest| rest.strip_suffix('}'));
+    inner.map(|entries| without(entries, &[])).unwrap_or_default()
+}
+
+/// What is left of a value without some elements; `None` if nothing is.
+pub(super) fn rest(value: Option<String>, taken: &[String]) -> Option<String> {
+    let rest = without(&value?, taken).join(", ");
+    (!rest.is_empty()).then_some(rest)
 }
 
 /// The value with more elements after it.
@@ -61,6 +91,17 @@ mod tests {
         let value = format!("{ours}, permit_mynetworks {ASKS},  unix:b");
         assert_eq!(without(&value, &[]), [ours.as_str(), "permit_mynetworks", &other]);
         assert_eq!(without(&value, &[ours]), ["permit_mynetworks", &other]);
+    }
+
+    #[test]
+    fn of_a_table_with_entries_of_others_ours_are_taken() {
+        let ours = "inline:{ {a.example=carom}, {.a.example=carom} }".to_owned();
+        let rest = |value: &str| without_ours(value, std::slice::from_ref(&ours));
+        let edited = "inline:{ {a.example=carom}, {x.example=smtp:y}, {.a.example=carom} }, hash:/t";
+        assert_eq!(rest(edited), ["inline:{ {x.example=smtp:y} }", "hash:/t"]);
+        assert!(rest(&ours).is_empty() && rest("inline:{ {.a.example=carom} }").is_empty());
+        let others = "inline:{ {x.example=smtp:y} }";
+        assert_eq!(rest(others), [others]);
     }
 
     #[test]

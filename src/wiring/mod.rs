@@ -25,11 +25,12 @@ pub(crate) use postfix_endpoint::PostfixEndpoint;
 pub(crate) use powermta_findings::{findings as powermta_findings, handed_domains};
 pub(crate) use service_route::Wired;
 use wiring_findings::is_wired;
-pub(crate) use wiring_findings::{findings, findings_if_used};
+pub(crate) use wiring_findings::{findings, findings_if_used, hands_mail_to_carom};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use list_value::{joined, without};
+use pipe_service::PipeService;
 use postconf::Edit;
 pub(crate) use postconf::Postconf;
 use service_route::{ServiceRoute, named_routes, routes};
@@ -51,17 +52,13 @@ pub(crate) fn domains(config: &Config) -> Vec<(String, String)> {
     routes(config).into_iter().flatten().flat_map(of_route).collect()
 }
 
-/// Whether this host's Postfix has a service that runs carom.
-pub(crate) fn hands_mail_to_carom() -> bool {
-    Postconf::is_installed() && is_wired(&Postconf::new(None)).unwrap_or(false)
-}
-
 /// What is to be done so that Postfix hands carom the mail for the domains of the config.
 pub(crate) fn enabling(postconf: &Postconf, wired: &Wired<'_>) -> Result<Rewiring> {
     if let Some(error) = wired.config.misnamed_domains().next() {
         return Err(error);
     }
     let mut routes = named_routes(wired.config)?;
+    pipe_service::refuse_user(postconf, wired.user)?;
     if !postconf.has_type("inline")? {
         return Err(Error::new("this Postfix has no tables of type inline (it is older than 3.0)")
             .remedy("update Postfix, or write the lines of /usr/share/doc/carom/examples/postfix (examples/postfix of the sources) with a table of your own"));
@@ -101,6 +98,24 @@ pub(crate) fn disabling(postconf: &Postconf) -> Result<Rewiring> {
     Ok(Rewiring::new(postconf, edits, WiringRecord::default()))
 }
 
+/// Error: after `disable`, a table of main.cf still hands mail to carom.
+pub(crate) fn require_unwired(postconf: &Postconf) -> Result<()> {
+    let ours = postconf.services()?.iter().filter_map(|entry| PipeService::read(entry)).map(|one| one.name);
+    let ours: Vec<String> = ours.collect();
+    let tables = postconf.list("transport_maps");
+    let leads = |table: &&String| ours.iter().any(|name| table.contains(&format!("={name}}}")));
+    match tables.iter().find(leads) {
+        None => Ok(()),
+        Some(table) => Err(Error::new(format_args!(
+            "Postfix still hands mail to carom: transport_maps has {table}"
+        ))
+        .remedy(
+            "remove it from main.cf, and its domains from relay_domains and its services from master.cf, if \
+                     they are not wanted: carom has no record of what was there before",
+        )),
+    }
+}
+
 impl Rewiring {
     fn new(postconf: &Postconf, edits: Vec<Edit>, record: WiringRecord) -> Rewiring {
         let commands = postconf.command_lines(&edits);
@@ -135,11 +150,15 @@ fn changed_service(
     record: &WiringRecord,
 ) -> Result<ChangedService> {
     let name = format!("{}/unix", route.service);
-    let before = match record.service(&name) {
-        Some(known) => known.before.clone(),
-        None => postconf.service(&name)?,
+    let (now, entry) = (postconf.service(&name)?, route.entry(wired)?);
+    let Some(known) = record.service(&name) else {
+        // Without a record, what we would write is ours.
+        let before = now.filter(|now| *now != entry);
+        return Ok(ChangedService { name, before, entry });
     };
-    Ok(ChangedService { name, before, entry: route.entry(wired)? })
+    // The number of processes is the operator's to set.
+    let entry = now.map_or(entry.clone(), |now| pipe_service::with_processes_of(&now, &entry));
+    Ok(ChangedService { name, before: known.before.clone(), entry })
 }
 
 /// The parameters of all routes, with what they are without us.
@@ -149,23 +168,32 @@ fn parameters(
     routes: &[ServiceRoute],
     record: &WiringRecord,
 ) -> Result<Vec<ChangedParameter>> {
-    let before = |name: &str| record.without_us(postconf, name);
+    let table = service_route::table(routes);
+    // Without a record, our table shows that the rest is ours too.
+    let is_ours = record.is_empty()
+        && without(&postconf.own("transport_maps")?.unwrap_or_default(), &[]).contains(&table);
+    let domains: Vec<String> = routes.iter().flat_map(|route| route.relayed(postconf)).collect();
+    let before = |name: &str, ours: &[String]| {
+        let now = record.without_us(postconf, name)?;
+        Ok::<_, Error>(if is_ours { list_value::rest(now, ours) } else { now })
+    };
     let mut parameters = Vec::new();
     for route in routes {
         for (name, after) in route.limits(wired) {
-            parameters.push(ChangedParameter { before: before(&name)?, name, after, added: Vec::new() });
+            let before = before(&name, std::slice::from_ref(&after))?;
+            parameters.push(ChangedParameter { before, name, after, added: Vec::new() });
         }
     }
-    let relayed = before("relay_domains")?;
-    let base = relayed.clone().map_or_else(|| postconf.default_list("relay_domains"), Ok)?;
+    let default = postconf.default_list("relay_domains")?;
+    let relayed = before("relay_domains", &domains)?.filter(|rest| !is_ours || *rest != default);
+    let base = relayed.clone().unwrap_or(default);
     let listed = without(&base, &[]);
-    let domains: Vec<String> = routes.iter().flat_map(|route| route.relayed(postconf)).collect();
     let added: Vec<String> = domains.into_iter().filter(|domain| !listed.contains(domain)).collect();
     let after = joined(base, &added);
     parameters.push(ChangedParameter { name: "relay_domains".into(), before: relayed, after, added });
 
-    let maps = before("transport_maps")?;
-    let added = vec![service_route::table(routes)];
+    let maps = before("transport_maps", std::slice::from_ref(&table))?;
+    let added = vec![table];
     // First, so that a wildcard of another table does not win.
     let after = joined(added[0].clone(), &without(&maps.clone().unwrap_or_default(), &added));
     parameters.push(ChangedParameter { name: "transport_maps".into(), before: maps, after, added });

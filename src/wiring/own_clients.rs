@@ -1,5 +1,5 @@
 //! Whether `[[logs]] own` and Postfix mean the same by our own mail: the clients in `mynetworks`,
-//! and what a content filter makes of the mail of strangers.
+//! what a content filter makes of the mail of strangers, and how addresses are logged.
 //!
 //! Not here: whose mail a delivery is (`config::own_mail`). Invariant: Postfix is asked, and
 //! nothing is taken from it: the config alone decides.
@@ -20,7 +20,19 @@ pub(crate) fn own_mail_findings(config: &Config) -> Vec<Finding> {
     let (postconf, own) = (Postconf::new(None), OwnMail::of(log, config));
     let findings = [networks(&postconf, &own), local(&postconf, &own)];
     let number = number.to_string();
-    findings.into_iter().flatten().map(|finding| finding.of_key(config, &["logs", &number, "own"])).collect()
+    let of_key = |finding: Finding| finding.of_key(config, &["logs", &number, "own"]);
+    findings.into_iter().flatten().map(of_key).chain(doubtful_addresses(&postconf)).collect()
+}
+
+/// Addresses without their quotes, in the log.
+fn doubtful_addresses(postconf: &Postconf) -> Option<Finding> {
+    let format = postconf.expanded("info_log_address_format").ok()?;
+    (format.trim() == "internal").then(|| {
+        let found = "info_log_address_format = internal: Postfix logs quoted addresses without their quotes, so a \
+             stranger's address can look like the rest of a line; nothing follows from a line that can be read \
+             in two ways";
+        Finding::note("postfix", found, "postconf -e info_log_address_format=external && postfix reload")
+    })
 }
 
 /// Clients that Postfix trusts, and whose mail counts as that of others.

@@ -7,12 +7,17 @@
 use super::postconf::{Edit, Postconf};
 use crate::config::{Config, DEFAULT_PATH};
 use crate::error::{Error, Result};
+use crate::files::command::shell_word;
+use crate::files::own_place;
 use crate::files::reader::Reader;
 use crate::files::user_database::SYSTEM;
 use crate::finding::Finding;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// The place of the number of processes in an entry of master.cf.
+const PROCESSES: usize = 6;
 
 pub(super) struct PipeService {
     pub(super) name: String,
@@ -132,7 +137,10 @@ impl PipeService {
         let limit = postconf.own(&name)?.map_or_else(|| postconf.expanded("command_time_limit"), Ok)?;
         let deadline = config.message.deadline;
         if seconds(&limit).is_some_and(|limit| limit <= u64::from(deadline)) {
-            let what = format!("{name} is {limit}, not above carom's own deadline of {deadline} s");
+            let what = format!(
+                "{name} is {limit}, not above carom's own deadline of {deadline} s: Postfix would end carom and return \
+                 the message"
+            );
             findings.push(Finding::wrong("postfix", what, postconf.enable()));
         }
         if self.flags.contains('u') {
@@ -153,8 +161,9 @@ impl PipeService {
                 let found = format!("{runs}, and there is no such user");
                 Some(Finding::wrong("postfix", found, create_user(name)))
             }
-            Ok(Some(user)) if user.uid == 0 => {
-                let found = format!("master.cf runs {} as root", self.name);
+            Ok(Some(_)) if is_refused(postconf, name).is_some() => {
+                let why = is_refused(postconf, name).unwrap_or_default();
+                let found = format!("{runs}, {why}");
                 Some(Finding::wrong("postfix", found, "set user= to a user with no other duties, like carom"))
             }
             Ok(Some(user)) if owner.is_some_and(|owner| owner != user.uid) => {
@@ -162,7 +171,10 @@ impl PipeService {
                 let mail_user = SYSTEM.user(&config.policies.mail_user).ok().flatten();
                 let fix = match mail_user.is_some_and(|mail| owner == Some(mail.uid)) {
                     true => format!("{}: it sets the user", postconf.enable()),
-                    false => format!("run: chown -R {name} {}", state.display()),
+                    false if !own_place::is_own(&state) => {
+                        "set state to a directory of carom's own, like /var/lib/carom".to_owned()
+                    }
+                    false => format!("run: chown -R {name} {}", shell_word(&state)),
                 };
                 Some(Finding::wrong("postfix", found, fix))
             }
@@ -187,6 +199,33 @@ fn seconds(text: &str) -> Option<u64> {
         _ => return None,
     };
     digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
+/// An entry with the number of processes that another has.
+pub(super) fn with_processes_of(now: &str, entry: &str) -> String {
+    let mut words: Vec<&str> = entry.split(' ').collect();
+    if let (Some(number), Some(word)) = (now.split(' ').nth(PROCESSES), words.get_mut(PROCESSES)) {
+        *word = number;
+    }
+    words.join(" ")
+}
+
+/// Error: pipe(8) runs nothing as root or as Postfix's own user, who owns the queue.
+pub(super) fn refuse_user(postconf: &Postconf, name: &str) -> Result<()> {
+    let Some(why) = is_refused(postconf, name) else { return Ok(()) };
+    Err(Error::new(format_args!("mail_user of [policies] (or --user) is {name}, {why}; nothing was changed"))
+        .remedy("set it to a user with no other duties, like carom"))
+}
+
+fn is_refused(postconf: &Postconf, name: &str) -> Option<&'static str> {
+    let uid = |name: &str| SYSTEM.user(name).ok().flatten().map(|user| user.uid);
+    let user = uid(name)?;
+    let owner = postconf.expanded("mail_owner").unwrap_or_default();
+    match () {
+        () if user == 0 => Some("and Postfix runs nothing as root"),
+        () if name == owner || uid(&owner) == Some(user) => Some("the user that Postfix itself works as"),
+        () => None,
+    }
 }
 
 /// Error: Postfix would run carom as a user who does not exist, and hand it nothing.

@@ -6,7 +6,7 @@
 use super::list_value::without;
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
-use crate::files::command;
+use crate::files::command::{self, shell_word};
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -161,16 +161,9 @@ impl Postconf {
 
     /// The commands for these edits, as they can be typed.
     pub(super) fn command_lines(&self, edits: &[Edit]) -> Vec<String> {
-        let quoted = |word: &String| {
-            let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_./=:@%+".contains(letter);
-            match word.chars().all(plain) {
-                true => word.clone(),
-                false => format!("'{}'", word.replace('\'', r"'\''")),
-            }
-        };
         let line = |words: Vec<String>| {
             let words = [self.words("postconf"), words].concat();
-            words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+            words.iter().map(|word| command::quoted(word)).collect::<Vec<_>>().join(" ")
         };
         commands(edits).into_iter().map(line).collect()
     }
@@ -184,7 +177,7 @@ impl Postconf {
             if text.last().is_some_and(|last| *last != b'\n') {
                 let shown = file.display();
                 return Err(Error::new(format_args!("{shown}: the last line has no line feed"))
-                    .remedy(format_args!("run: echo >> {shown}")));
+                    .remedy(format_args!("run: echo >> {}", shell_word(&file))));
             }
         }
         Ok(())
@@ -192,7 +185,7 @@ impl Postconf {
 
     /// `carom postfix enable` for this instance, as a fix.
     pub(super) fn enable(&self) -> String {
-        let instance = self.directory.as_ref().map(|directory| format!(" -c {}", directory.display()));
+        let instance = self.directory.as_ref().map(|directory| format!(" -c {}", shell_word(directory)));
         format!("run `carom postfix enable{}` as root, with the same config", instance.unwrap_or_default())
     }
 

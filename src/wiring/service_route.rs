@@ -43,9 +43,12 @@ pub(super) struct ServiceRoute {
     pub(super) lmtp: Option<PostfixEndpoint>,
 }
 
-/// The routes of the config: the `domains` of each policy, and the domain of signed return paths.
+/// The routes of the config: the `domains` of each policy, and those of signed return paths.
 /// What is no domain is left out.
 pub(super) fn routes(config: &Config) -> Result<Vec<ServiceRoute>> {
+    if let Some(error) = config.sink_of_return_paths() {
+        return Err(error);
+    }
     let mut owners: BTreeMap<String, &str> = BTreeMap::new();
     for (policy, domain) in config.handed_domains() {
         if let Some(other) = owners.insert(domain.clone(), policy).filter(|other| *other != policy) {
@@ -55,7 +58,7 @@ pub(super) fn routes(config: &Config) -> Result<Vec<ServiceRoute>> {
             return Err(place.into_iter().fold(error, |error, place| error.at(&place.file, place.line)));
         }
     }
-    if let Some(domain) = config.return_paths.domain() {
+    for domain in config.return_paths.domains() {
         let default = config.default_policy.as_str();
         owners.entry(domain.to_owned()).or_insert(if default == SINK { BOUNCE } else { default });
     }
@@ -99,6 +102,9 @@ impl ServiceRoute {
 
     /// The line of master.cf, in the form in which `postconf -M` shows it.
     pub(super) fn entry(&self, wired: &Wired<'_>) -> Result<String> {
+        if let Some(policy) = &self.policy {
+            refuse_name(wired.config, policy)?;
+        }
         if self.lmtp.is_some() {
             // Without XFORWARD, carom hears neither the client nor the queue id. By the syslog
             // name, the log shows what was handed to carom.
@@ -158,6 +164,18 @@ pub(super) fn table(routes: &[ServiceRoute]) -> String {
         domains.iter().map(move |domain| format!("{{{domain}={to}}}, {{.{domain}={to}}}"))
     });
     format!("inline:{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+}
+
+/// Error: a policy's name is in that of its service and of parameters.
+fn refuse_name(config: &Config, policy: &str) -> Result<()> {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+    if policy.chars().all(plain) {
+        return Ok(());
+    }
+    let what = format!("policy {policy:?} has domains, and its name cannot be that of a service of Postfix");
+    let error = Error::new(what).remedy("use letters, digits, - and _ in the name; nothing was changed");
+    let place = config.place_of(&["policy", policy]);
+    Err(place.into_iter().fold(error, |error, place| error.at(&place.file, place.line)))
 }
 
 /// A path as a word of master.cf.

@@ -19,16 +19,37 @@ const OTHER_CLASSES: [&str; 3] = ["mydestination", "virtual_mailbox_domains", "v
 
 /// The same for a host that may have no Postfix, or one that is not there for carom.
 pub(crate) fn findings_if_used(config: &Config) -> Vec<Finding> {
-    let postconf = Postconf::new(None);
     if !Postconf::is_installed() || routes(config).is_ok_and(|routes| routes.is_empty()) {
         return Vec::new();
     }
+    instances().iter().flat_map(|postconf| of_instance(postconf, config)).collect()
+}
+
+/// The instances of Postfix on this host that run carom; the first one if none does.
+fn instances() -> Vec<Postconf> {
+    let first = Postconf::new(None);
+    let others = first.list("multi_instance_directories").into_iter();
+    let others: Vec<Postconf> = others.map(|directory| Postconf::new(Some(directory.into()))).collect();
+    let is_ours = |postconf: &Postconf| is_wired(postconf).unwrap_or(false);
+    let mut wired: Vec<Postconf> = others.into_iter().filter(is_ours).collect();
+    if wired.is_empty() || is_ours(&first) {
+        wired.insert(0, first);
+    }
+    wired
+}
+
+/// Whether an instance of Postfix on this host has a service that runs carom.
+pub(crate) fn hands_mail_to_carom() -> bool {
+    Postconf::is_installed() && instances().iter().any(|postconf| is_wired(postconf).unwrap_or(false))
+}
+
+fn of_instance(postconf: &Postconf, config: &Config) -> Vec<Finding> {
     let mut findings =
-        mail_findings(&postconf, config).unwrap_or_else(|error| vec![Finding::error("postfix", &error)]);
-    if !is_wired(&postconf).unwrap_or(false) {
+        mail_findings(postconf, config).unwrap_or_else(|error| vec![Finding::error("postfix", &error)]);
+    if !is_wired(postconf).unwrap_or(false) {
         findings.iter_mut().for_each(|finding| finding.note = true);
     }
-    findings.extend(asking_findings::findings(&postconf, config).into_iter().flatten());
+    findings.extend(asking_findings::findings(postconf, config).into_iter().flatten());
     findings
 }
 

@@ -4,7 +4,7 @@
 //! Not here: the edits. Invariant: a value that somebody has edited since is never overwritten with
 //! an older one; only our own elements are taken out.
 
-use super::list_value::without;
+use super::list_value::{without, without_ours};
 use super::postconf::Postconf;
 use super::postfix_endpoint::PostfixEndpoint;
 use crate::error::{Context, Error, Result};
@@ -51,18 +51,17 @@ pub(super) struct ChangedParameter {
 impl ChangedParameter {
     /// The value without us, if it is `now` this.
     pub(super) fn undone(&self, now: Option<String>) -> Option<String> {
-        let edited = now.filter(|now| *now != self.after);
-        match edited {
-            Some(now) if !self.added.is_empty() => {
-                let rest = without(&now, &self.added);
-                if rest.len() == without(&now, &[]).len() {
-                    return Some(now);
-                }
-                let rest = rest.join(", ");
-                (!rest.is_empty() || self.before.is_some()).then_some(rest)
-            }
-            _ => self.before.clone(),
+        // What somebody removed stays removed.
+        let now = now?;
+        if now == self.after || self.added.is_empty() {
+            return self.before.clone();
         }
+        let rest = without_ours(&now, &self.added);
+        if rest == without(&now, &[]) {
+            return Some(now);
+        }
+        let rest = rest.join(", ");
+        (!rest.is_empty() || self.before.is_some()).then_some(rest)
     }
 }
 
@@ -141,6 +140,8 @@ mod tests {
         assert_eq!(undone("new.example ours.example").as_deref(), Some("new.example"));
         assert_eq!(undone("new.example   other.example").as_deref(), Some("new.example   other.example"));
         assert_eq!(changed.undone(None), None, "somebody removed the line");
+        let both = list(Some("a.example"), "a.example, ours.example");
+        assert_eq!(both.undone(None), None, "and with it what was there before");
     }
 
     #[test]

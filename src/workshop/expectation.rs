@@ -12,6 +12,7 @@ use crate::config::Config;
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
+use crate::files::regular;
 use crate::mail::Mail;
 use crate::policy::{Policy, Use, Wanted};
 use crate::text::crlf;
@@ -23,6 +24,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// A fixture or a message is read up to this many bytes.
+const LONGEST: u64 = 64 << 20;
 
 /// A fixture as in its file, TOML or JSON.
 #[derive(Clone, Debug, Deserialize)]
@@ -104,7 +108,8 @@ pub(crate) fn difference(before: &str, after: &str) -> String {
 
 /// The fixtures below a directory, or the file itself, in order.
 pub(crate) fn find(place: &Path) -> Result<Vec<PathBuf>> {
-    if place.is_file() {
+    // What is no file is refused when it is read.
+    if place.metadata().is_ok_and(|found| !found.is_dir()) {
         return Ok(vec![place.to_owned()]);
     }
     let entries = fs::read_dir(place)
@@ -135,7 +140,7 @@ pub(crate) fn run(config: &Config, policy: &Wanted<'_>, file: &Path) -> Result<C
     let raw = match (&written.message, &written.text, &written.request) {
         (Some(message), None, None) => {
             let path = beside(message);
-            fs::read(&path).context(path.display())?
+            regular::read(&path, LONGEST).context(path.display())?
         }
         (None, Some(text), None) => crlf(text.as_bytes()).into_owned(),
         (None, None, Some(_)) => Vec::new(),
@@ -214,7 +219,7 @@ fn actual(bench: &Bench, policy: &Policy, failures: &[DeliveryFailure]) -> Value
 }
 
 fn read(file: &Path) -> Result<Written> {
-    let text = fs::read_to_string(file).context(file.display())?;
+    let text = regular::read_text(file, LONGEST).context(file.display())?;
     let wrong = |error: &dyn std::fmt::Display| {
         Error::new(format_args!("{}: {}", file.display(), error.to_string().trim()))
             .remedy("the keys of a fixture are message, text or request, seed, now, zone, envelope, settings, classify, expect")
@@ -246,7 +251,7 @@ fn plain(value: Value) -> Value {
 
 /// Makes the decision the expectation of the fixture.
 pub(crate) fn accept(file: &Path, comparison: &Comparison) -> Result<()> {
-    let text = fs::read_to_string(file).context(file.display())?;
+    let text = regular::read_text(file, LONGEST).context(file.display())?;
     let accepted = if is_json(file) {
         let mut whole: Value = serde_json::from_str(&text).context(file.display())?;
         whole["expect"] = comparison.actual.clone();

@@ -87,15 +87,20 @@ pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>, usage: Use) -> V
         Ok(policy) => policy,
         Err(error) => return vec![Finding::error("policy", &error)],
     };
+    let mut findings = tried(&policy, config, &bench);
+    let left_out = policy.rules_left_out(&bench.facts());
+    findings.extend(left_out.iter().map(|error| Finding::error("rules", error)));
+    findings
+}
+
+fn tried(policy: &Policy, config: &Arc<Config>, bench: &Bench) -> Vec<Finding> {
     let facts = bench.facts();
     let remedy = "fix the policy: `carom policy run` shows what it does";
     match policy.validate_settings(&facts) {
         Err(failure) => return vec![Finding::wrong("policy", failure, remedy)],
         Ok(complaints) if !complaints.is_empty() => {
-            let name = wanted.name;
-            let finding = |complaint: &String| {
-                Finding::wrong("settings", complaint, format_args!("change it in [policy.{name}.settings]"))
-            };
+            let fix = format!("change it in [policy.{}.settings]", policy.name);
+            let finding = |complaint: &String| Finding::wrong("settings", complaint, &fix);
             return complaints.iter().map(finding).collect();
         }
         Ok(_) => {}
@@ -123,6 +128,6 @@ pub(crate) fn inside(config: &Arc<Config>, wanted: &Wanted<'_>, usage: Use) -> V
     let answers = if answered.is_some() { ", answers in the SMTP dialogue" } else { "" };
     vec![Finding::good(
         "policy",
-        format_args!("{} ({}), decides, maps, classifies{answers}{form}", wanted.name, policy.short_hash()),
+        format_args!("{} ({}), decides, maps, classifies{answers}{form}", policy.name, policy.short_hash()),
     )]
 }

@@ -63,7 +63,6 @@ pub(crate) enum Made {
 }
 
 impl Bench {
-    /// A small message.
     pub(crate) fn with_small_message(config: &Arc<Config>) -> Result<Bench> {
         let raw =
             b"From: a@sender.example\r\nTo: b@sink.example\r\nSubject: a small message\r\n\r\nhello\r\n"

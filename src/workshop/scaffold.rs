@@ -4,6 +4,8 @@
 //! `examples/policies`, which are built and tested; no file is overwritten.
 
 use crate::error::{Context, Error, Result};
+use crate::files::owner;
+use crate::files::publish::make_output_directory;
 use crate::policy::wit;
 use std::fmt;
 use std::fs::{self, File};
@@ -96,7 +98,7 @@ const FIXTURES: &[(&str, &str)] = below!["../../examples/policies/fixtures":
 
 /// Writes a project into a new or empty directory. Returns its files, in the order of writing.
 pub(crate) fn scaffold(language: Language, directory: &Path) -> Result<Vec<PathBuf>> {
-    fs::create_dir_all(directory).context(directory.display())?;
+    make_output_directory(directory)?;
     if fs::read_dir(directory).context(directory.display())?.next().is_some() {
         let error = Error::new(format_args!("{}: not empty", directory.display()));
         return Err(error.remedy("name a directory that is empty, or does not exist yet"));
@@ -120,8 +122,9 @@ fn write(folder: &Path, files: &[(&str, &str)], written: &mut Vec<PathBuf>) -> R
     for (name, text) in files {
         let path = folder.join(name);
         let parent = path.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).context(parent.display())?;
-        File::create_new(&path)
+        make_output_directory(parent)?;
+        owner::guard(&path)
+            .and_then(|()| File::create_new(&path))
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .context(path.display())?;
         written.push(path);

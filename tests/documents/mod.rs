@@ -6,10 +6,13 @@
 
 mod commands;
 mod configs;
+mod counters;
 mod exit_texts;
+mod finding_texts;
 mod limits;
 mod links;
 mod metrics;
+mod policy_settings;
 mod run_as_written;
 
 use std::fs;
@@ -41,6 +44,11 @@ pub(crate) fn pages() -> Vec<Document> {
 /// Every page of `docs/`, and the README.
 pub(crate) fn guides() -> Vec<Document> {
     [document("README.md")].into_iter().chain(pages()).collect()
+}
+
+/// A source up to its unit tests.
+pub(crate) fn untested(source: &str) -> &str {
+    source.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default()
 }
 
 /// The fenced blocks of code: the language of each, and its lines without the indentation of its

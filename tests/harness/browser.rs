@@ -107,7 +107,13 @@ impl Browser {
         self.control("Emulation.setDeviceMetricsOverride", &metrics);
         let scheme =
             json!({ "name": "prefers-color-scheme", "value": if is_dark { "dark" } else { "light" } });
-        self.control("Emulation.setEmulatedMedia", &json!({ "features": [scheme] }));
+        self.control("Emulation.setEmulatedMedia", &json!({ "media": "", "features": [scheme] }));
+    }
+
+    /// As it is printed on paper that is this wide.
+    pub(crate) fn prints(&self, width: u32) {
+        self.looks(width, false);
+        self.control("Emulation.setEmulatedMedia", &json!({ "media": "print" }));
     }
 
     /// Whether pages may run scripts.

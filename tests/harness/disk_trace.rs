@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::SystemTime;
 
-/// A change of the disk. Files are known by their inode.
+/// A change of the disk. Files are known by their `identity`.
 #[derive(Debug)]
 enum Change {
     /// A file has this name now.
@@ -67,7 +67,7 @@ pub(crate) struct DiskTrace {
 pub(crate) fn record(mut command: Command, root: &Path) -> Option<DiskTrace> {
     let (mut before, mut inodes) = (Vec::new(), HashMap::new());
     walk(root, &mut |path, metadata| {
-        inodes.insert(path.to_owned(), metadata.ino());
+        inodes.insert(path.to_owned(), identity(metadata));
         before.push((
             path.to_owned(),
             metadata.is_file().then(|| (fs::read(path).unwrap(), metadata.modified().unwrap())),
@@ -85,6 +85,12 @@ pub(crate) fn record(mut command: Command, root: &Path) -> Option<DiskTrace> {
     let mut tracer = Tracer { root, changes: Vec::new(), entered: HashMap::new() };
     let ended = tracer.follow(child.id() as libc::pid_t);
     (ended == Some(0)).then_some(DiskTrace { before, inodes, changes: tracer.changes })
+}
+
+/// What tells a file from all others: the inode of one that was removed is used again, and then it was born later.
+fn identity(metadata: &fs::Metadata) -> u64 {
+    let born = metadata.created().ok().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+    metadata.ino().rotate_left(40) ^ born.map_or(0, |age| age.as_nanos() as u64)
 }
 
 fn walk(folder: &Path, visit: &mut dyn FnMut(&Path, &fs::Metadata)) {
@@ -195,7 +201,7 @@ impl Tracer<'_> {
             "call {number} on {}: the trace does not know it",
             path.display()
         );
-        Some((path, fs::metadata(&link).ok()?.ino()))
+        Some((path, identity(&fs::metadata(&link).ok()?)))
     }
 
     fn path(&self, thread: libc::pid_t, folder: Option<u64>, text: u64) -> PathBuf {
@@ -211,7 +217,7 @@ impl Tracer<'_> {
 
     fn done(&mut self, thread: libc::pid_t, call: Call, result: u64) {
         let Call { number, arguments, mut paths, file } = call;
-        let inode = |path: &Path| fs::metadata(path).map_or(0, |metadata| metadata.ino());
+        let inode = |path: &Path| fs::metadata(path).map_or(0, |metadata| identity(&metadata));
         let ours = paths.iter().any(|path| path.starts_with(self.root));
         match number {
             libc::SYS_write | libc::SYS_pwrite64 => {
@@ -239,7 +245,8 @@ impl Tracer<'_> {
             }
             libc::SYS_openat if ours && arguments[2] as i32 & libc::O_CREAT != 0 => {
                 let path = paths.remove(0);
-                let file = fs::metadata(format!("/proc/{thread}/fd/{result}")).map_or(0, |file| file.ino());
+                let file =
+                    fs::metadata(format!("/proc/{thread}/fd/{result}")).map_or(0, |file| identity(&file));
                 self.changes.push(Change::Named { file, path });
             }
             libc::SYS_mkdir | libc::SYS_mkdirat if ours => {

@@ -62,6 +62,11 @@ impl Postfix {
         Postfix::start_from(sandbox, 1, main, services)
     }
 
+    /// The same, whose own bounces go to `bounces_to`.
+    pub(crate) fn start_bouncing(sandbox: &Sandbox, bounces_to: u16, main: &str, services: &str) -> Postfix {
+        Postfix::start_from(sandbox, bounces_to, main, services)
+    }
+
     /// One that does not know carom.
     pub(crate) fn start_unwired(sandbox: &Sandbox, bounces_to: u16) -> Postfix {
         Postfix::start_from(sandbox, bounces_to, "", "")

@@ -125,6 +125,7 @@ fn decide<'a>(
         remote_mta: server(failure.remote_mta, failure.text),
         by_host: OnceCell::new(),
         sender_at: &diagnostic.sender_at,
+        hosts: &diagnostic.hosts,
         recipient: failure.recipient,
         whole: failure.text,
         asks_recipient: Cell::new(false),
@@ -186,7 +187,7 @@ fn search_lists(
     }
     let is_said = is_outranked || said.and_then(SaidOf::mark).is_some_and(|mark| mark.is_text);
     if !is_said && !known.status.says_something() {
-        search(VAGUE.index, text, &mut memory.vague);
+        search(VAGUE.index, text, known.hosts, &mut memory.vague);
         if let Some((place, span)) = first(VAGUE, known, text, &mut memory.vague) {
             return (Verdict { decided: Decided::Rule(place, None), said }, span);
         }
@@ -200,7 +201,7 @@ fn first_own(own: &Own, known: &mut Known, text: &[u8], memory: &mut Memory) -> 
         show(&INDEX, known, text, &mut memory.shipped);
     }
     let list = own.list();
-    search(list.index, text, &mut memory.own);
+    search(list.index, text, known.hosts, &mut memory.own);
     let found = first(list, known, text, &mut memory.own)?;
     if known.shown.is_none() && own.rules[usize::from(found.0)].about().is_recipients() {
         show(&INDEX, known, text, &mut memory.shipped);

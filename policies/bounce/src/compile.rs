@@ -5,8 +5,8 @@
 //! it.
 
 use crate::index::{
-    Chain, End, Entry, Index, Part, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST, PART_BEGINS_WORD,
-    PART_ENDS_WORD, PLACE, VERIFY,
+    Chain, End, Entry, Index, Part, ANYWHERE, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST,
+    PART_BEGINS_WORD, PART_ENDS_WORD, PLACE, VERIFY,
 };
 use crate::pattern::{Joint, Pattern, Words, MOST_LINKS};
 use crate::sequence::{Piece, Sequence};
@@ -71,7 +71,9 @@ impl Compiler<'_> {
     }
 
     fn add(&mut self, end: End, piece: &Piece) {
-        let end = end | if piece.ends_word { ENDS_WORD } else { 0 };
+        let is_latin = piece.literal[0].is_ascii_alphanumeric();
+        let is_anywhere = is_latin && !piece.begins_word && !piece.ends_word;
+        let end = end | if piece.ends_word { ENDS_WORD } else { 0 } | if is_anywhere { ANYWHERE } else { 0 };
         self.trie.insert(WORD, &piece.literal, end);
         if !piece.begins_word {
             self.trie.insert(WITHIN, &piece.literal, end);

@@ -10,11 +10,11 @@ use crate::table::WORDS;
 use std::ops::Range;
 
 /// Lists of `words.toml`.
-const SUBJECT: &str = "subject";
+pub(crate) const SUBJECT: &str = "subject";
 /// After another subject these are a machine or a thing.
 const SUBJECT_NO_MORE: &str = "subject-no-more";
 const BEFORE: &str = "before-subject";
-const AFTER: &str = "after-subject";
+pub(crate) const AFTER: &str = "after-subject";
 const OWNER: &str = "owner-of-subject";
 const PART: &str = "part-of-subjects";
 
@@ -75,7 +75,7 @@ fn is_preceded(text: &[u8], noun: usize) -> bool {
     if !is_bare {
         word = before(text, word.start);
     }
-    if &text[word.clone()] == b"of" {
+    if matches!(&text[word.clone()], b"of" | b"for") {
         let head = &text[before(text, word.start)];
         return is_other(head) && !is_in(PART, head);
     }
@@ -93,7 +93,7 @@ fn is_other(word: &[u8]) -> bool {
     is_noun(word) && !is_familiar(word)
 }
 
-fn is_familiar(word: &[u8]) -> bool {
+pub(crate) fn is_familiar(word: &[u8]) -> bool {
     is_in(BEFORE, word) || is_in(SUBJECT, word) && !is_in(SUBJECT_NO_MORE, word)
 }
 
@@ -125,7 +125,7 @@ fn is_of_another_owner(text: &[u8], of: usize) -> bool {
 }
 
 /// Letters only: no name of a host, no address, no number, and nothing in another script.
-fn is_noun(word: &[u8]) -> bool {
+pub(crate) fn is_noun(word: &[u8]) -> bool {
     let is_of_noun = |byte: &u8| byte.is_ascii_alphabetic() || b"'-/".contains(byte);
     (word.len() > 1 || word == b"a")
         && word.first().is_some_and(u8::is_ascii_alphabetic)
@@ -157,12 +157,14 @@ fn next(text: &[u8], at: usize) -> Option<Range<usize>> {
 
 fn word_end(text: &[u8], start: usize) -> usize {
     let length = text[start..].iter().take_while(|byte| is_of_word(**byte)).count();
-    // A full stop ends a sentence.
-    start + text[start..start + length].strip_suffix(b".").map_or(length, <[u8]>::len)
+    // A full stop ends a sentence, and a quote what is quoted.
+    let last = text[start..start + length].iter().rposition(|byte| !b".'".contains(byte));
+    start + last.map_or(length, |last| last + 1)
 }
 
 fn word_start(text: &[u8], end: usize) -> usize {
-    end - text[..end].iter().rev().take_while(|byte| is_of_word(**byte)).count()
+    let start = end - text[..end].iter().rev().take_while(|byte| is_of_word(**byte)).count();
+    start + usize::from(start < end && text[start] == b'\'')
 }
 
 fn is_of_word(byte: u8) -> bool {
@@ -170,7 +172,7 @@ fn is_of_word(byte: u8) -> bool {
 }
 
 /// Whether a list has the word.
-fn is_in(list: &str, word: &[u8]) -> bool {
+pub(crate) fn is_in(list: &str, word: &[u8]) -> bool {
     let words = WORDS.iter().find(|(name, _)| *name == list).map_or(&[][..], |(_, words)| words);
     words.iter().any(|known| known.as_bytes() == word)
 }

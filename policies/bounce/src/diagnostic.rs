@@ -5,6 +5,8 @@
 //! lines begin with are gone. Not here: what the text means. Invariant: any input is accepted, and
 //! reading stops after [`LIMIT`] bytes.
 
+use crate::framing;
+use crate::hosts;
 use crate::letters::fold;
 use crate::reply_place;
 use crate::status::{reply_code, Status};
@@ -24,17 +26,6 @@ static PLAIN: [bool; 256] = {
     plain
 };
 
-/// What mail systems put before the reply of another one; it says nothing about the failure.
-/// (the type of a diagnostic, Cisco Email Security Appliance, Postfix, Rediffmail)
-const WRAPPINGS: [&[u8]; 6] = [
-    b"smtp;",
-    b"x-postfix;",
-    b"- unknown address error",
-    b"- other network problem",
-    b"delivery temporarily suspended:",
-    b"mailbox not found remote host said",
-];
-
 /// The longest address that is looked for between angle brackets.
 const LONGEST_ADDRESS: usize = 330;
 
@@ -48,6 +39,8 @@ pub struct Diagnostic {
     pub code: u16,
     /// Where the sender's own address or domain is in `bytes`.
     pub sender_at: Vec<u16>,
+    /// Where names of hosts and URLs begin and end in `bytes`, in order.
+    pub hosts: Vec<(u16, u16)>,
 }
 
 impl Diagnostic {
@@ -55,6 +48,7 @@ impl Diagnostic {
     pub fn read(&mut self, text: &str, sender: &str) {
         self.bytes.clear();
         self.sender_at.clear();
+        self.hosts.clear();
         self.status = Status::default();
         self.code = 0;
         let end = text.len().min(LIMIT);
@@ -70,6 +64,7 @@ impl Diagnostic {
             is_word_start: true,
             address_from: 0,
             is_address: false,
+            host: (0, 0),
             has_underscore: false,
             has_continued: false,
             is_after_reply_code: false,
@@ -79,6 +74,7 @@ impl Diagnostic {
             reader.step();
         }
         reader.end_word();
+        reader.end_host();
         self.trim();
     }
 
@@ -86,24 +82,19 @@ impl Diagnostic {
         while self.bytes.last() == Some(&b' ') {
             self.bytes.pop();
         }
-        for wrapping in WRAPPINGS {
-            if self.bytes.starts_with(wrapping) {
-                let rest = &self.bytes[wrapping.len()..];
-                let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
-                self.cut(wrapping.len() + blanks);
-            }
-        }
-        // `host mx.example.org[192.0.2.1] said:` says of no host that it is missing.
-        let named = self.bytes.strip_prefix(b"host ");
-        if named.is_some_and(|rest| rest.iter().find(|byte| b" [".contains(byte)) == Some(&b'[')) {
-            self.cut(b"host ".len());
-        }
+        let own = framing::own(&self.bytes);
+        self.bytes.truncate(own.end);
+        self.cut(own.start);
+        let blanks = self.bytes.iter().take_while(|byte| **byte == b' ').count();
+        self.cut(blanks);
     }
 
     /// Cuts off the first bytes.
     fn cut(&mut self, length: usize) {
         self.bytes.drain(..length);
-        self.sender_at.iter_mut().for_each(|at| *at = at.saturating_sub(length as u16));
+        let move_back = |at: &mut u16| *at = at.saturating_sub(length as u16);
+        self.sender_at.iter_mut().for_each(move_back);
+        self.hosts.iter_mut().for_each(|(from, to)| [from, to].into_iter().for_each(move_back));
     }
 }
 
@@ -123,6 +114,8 @@ struct Reader<'a> {
     /// The current word holds a `_`, which is a blank unless the word is an address.
     has_underscore: bool,
     address_from: usize,
+    /// Where the current host begins in the output, and where it ends in the text; 0: there is none.
+    host: (usize, usize),
     /// A reply of several lines began.
     has_continued: bool,
     /// The status code that follows a reply code directly is the server's own.
@@ -134,12 +127,20 @@ impl Reader<'_> {
     #[inline(always)]
     fn step(&mut self) {
         let byte = self.text.as_bytes()[self.at];
+        if self.host.1 != 0 && self.at >= self.host.1 {
+            self.end_host();
+        }
         if self.is_word_start && (self.take_code(byte) || self.take_bracketed_address(byte)) {
             return;
         }
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => self.take_blank(),
-            _ if PLAIN[usize::from(byte)] => self.take_plain_run(),
+            _ if PLAIN[usize::from(byte)] => {
+                if self.is_word_start && self.host.1 == 0 {
+                    self.begin_host();
+                }
+                self.take_plain_run();
+            }
             b'@' => {
                 self.out.bytes.push(byte);
                 self.is_address = true;
@@ -270,6 +271,20 @@ impl Reader<'_> {
         self.is_word_start = true;
         self.at += 1;
         self.address_from = self.at;
+    }
+
+    fn begin_host(&mut self) {
+        let length = hosts::leading(&self.text.as_bytes()[self.at..self.end]);
+        if length > 0 {
+            self.host = (self.out.bytes.len(), self.at + length);
+        }
+    }
+
+    fn end_host(&mut self) {
+        let (from, end) = std::mem::take(&mut self.host);
+        if end != 0 {
+            self.out.hosts.push((from as u16, self.out.bytes.len() as u16));
+        }
     }
 
     /// Remembers where the text names the sender.

@@ -5,6 +5,7 @@
 //! because the text may show them.
 
 use crate::conditions::{fits, is_below, DATA, RCPT, STAGELESS};
+use crate::dialogue::first_stage;
 use crate::index::Index;
 use crate::marks::{ABOUT_MARK, MARK, STAGE_MARK};
 use crate::search::{search, Seen};
@@ -26,6 +27,8 @@ pub(crate) struct Known<'a> {
     pub by_host: OnceCell<u64>,
     /// Where the text names the sender (`diagnostic`).
     pub sender_at: &'a [u16],
+    /// Where the text names hosts (`diagnostic`).
+    pub hosts: &'a [(u16, u16)],
     /// The recipient, or empty.
     pub recipient: &'a str,
     /// The text as it came.
@@ -142,7 +145,7 @@ pub(crate) struct Memory {
 /// Searches the text for the patterns of the shipped index, and learns from its marks what the text
 /// shows.
 pub(crate) fn show(index: &Index, known: &mut Known, text: &[u8], seen: &mut Seen) {
-    search(index, text, seen);
+    search(index, text, known.hosts, seen);
     let mut shown = Shown::default();
     for place in 0..seen.hits.len() {
         let mark = seen.hits[place].of;
@@ -152,7 +155,7 @@ pub(crate) fn show(index: &Index, known: &mut Known, text: &[u8], seen: &mut See
         }
     }
     if known.stage == STAGELESS && shown.stages != 0 {
-        known.stage = shown.stage();
+        known.stage = first_stage(text).unwrap_or_else(|| shown.stage());
     }
     known.shown = Some(shown);
 }

@@ -39,8 +39,10 @@ pub const ENDS_WORD: End = 1 << 29;
 pub const LAST: End = 1 << 28;
 /// The list is another link of a chain.
 pub const EARLIER: End = 1 << 27;
+/// Anything may touch the literal on both sides: it may be a part of a host's name.
+pub const ANYWHERE: End = 1 << 26;
 /// The bits of the place.
-pub const PLACE: End = EARLIER - 1;
+pub const PLACE: End = ANYWHERE - 1;
 
 /// A piece: where its literal begins in `letters`, its length, and its flags.
 #[derive(Clone, Copy, Debug)]

@@ -43,13 +43,23 @@ pub fn fold(letter: char, out: &mut Vec<u8>) {
             return out.push(plain.to_ascii_lowercase());
         }
         'Ё' | 'ё' => "е",
-        'Α'..='ϯ' | 'Ѐ'..='ԯ' => {
+        // Greek in capitals has no accents, and one form of sigma.
+        'Ά' | 'ά' => "α",
+        'Έ' | 'έ' => "ε",
+        'Ή' | 'ή' => "η",
+        'Ί' | 'ί' | 'ΐ' | 'Ϊ' | 'ϊ' => "ι",
+        'Ό' | 'ό' => "ο",
+        'Ύ' | 'ύ' | 'ΰ' | 'Ϋ' | 'ϋ' => "υ",
+        'Ώ' | 'ώ' => "ω",
+        'ς' => "σ",
+        // Bengali writes this letter as one or as two.
+        '\u{9df}' => "\u{9af}\u{9bc}",
+        _ => {
             for small in letter.to_lowercase() {
                 out.extend_from_slice(small.encode_utf8(&mut [0; 4]).as_bytes());
             }
             return;
         }
-        _ => return out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes()),
     };
     out.extend_from_slice(plain.as_bytes());
 }

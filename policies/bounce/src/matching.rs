@@ -18,7 +18,7 @@ pub fn matches<'a>(
         let at = find(piece, text, end)?;
         if start.is_none() {
             start = Some(at);
-            if begins_text && !is_nothing(&text[..at]) {
+            if begins_text && !is_nothing(said(&text[..at])) {
                 return None;
             }
         }
@@ -26,12 +26,13 @@ pub fn matches<'a>(
         last = piece;
     }
     let start = start?;
-    if ends_text && !is_nothing(&text[end..]) {
+    let is_end = |end: usize| is_nothing(unframed(&text[end..]));
+    if ends_text && !is_end(end) {
         let mut further = end;
         loop {
             further = find(last, text, further)? + last.0.len();
-            if is_nothing(&text[further..]) {
-                return (!begins_text || is_nothing(&text[..start])).then_some((start, further));
+            if is_end(further) {
+                return (!begins_text || is_nothing(said(&text[..start]))).then_some((start, further));
             }
         }
     }
@@ -52,6 +53,32 @@ fn find((piece, begins_word, ends_word): Wanted, text: &[u8], mut from: usize) -
         from = start + 1;
     }
     None
+}
+
+/// What stands between the frame in which a mail system shows a reply, and the reply's own words.
+fn said(before: &[u8]) -> &[u8] {
+    let speaks = |at: usize| {
+        let words = &before[..at];
+        match before[at] {
+            b':' => {
+                let word = words.iter().rposition(u8::is_ascii_whitespace).map_or(0, |blank| blank + 1);
+                let is_host = word == 0 && words.contains(&b'.');
+                words.ends_with(b"]") || words.ends_with(b" said") || words.ends_with(b" with") || is_host
+            }
+            b'<' => words.ends_with(b"<<"),
+            b';' => words.ends_with(b"smtp"),
+            b'\'' | b'"' => words.ends_with(b" returned "),
+            _ => false,
+        }
+    };
+    let last = (0..before.len()).rev().find(|at| speaks(*at));
+    &before[last.map_or(0, |last| last + 1)..]
+}
+
+/// The words after a reply without those of the frame.
+fn unframed(after: &[u8]) -> &[u8] {
+    let frame = after.windows(10).position(|words| words == b"(in reply ");
+    &after[..frame.unwrap_or(after.len())]
 }
 
 /// Only punctuation and addresses.

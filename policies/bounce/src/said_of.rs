@@ -10,6 +10,7 @@
 //! Not here: what the refusal means (`classify`).
 
 use crate::about::About;
+use crate::clause::{is_open, is_perhaps};
 use crate::compound::{is_of_another, names};
 use crate::first_rule::Known;
 use crate::table::{Mark, Rule, MARKS, REASONS};
@@ -98,6 +99,11 @@ pub(crate) fn of_others(
         return Some(SaidOf::SenderNamed);
     }
     let severity = rule.severity.unwrap_or(REASONS[usize::from(rule.reason)].severity);
+    // A rule that writes its severity knows that its words only say "may".
+    let is_guess = rule.severity.is_none() && is_perhaps(&text[span.clone()]);
+    if severity == 0 && (is_guess || is_open(text, span)) {
+        return Some(SaidOf::Another);
+    }
     let is_doubted = severity == 0 && is_of_another(text, span);
     // Then it depends on the recipient's own name.
     known.asks_recipient.set(known.asks_recipient.get() || is_doubted);

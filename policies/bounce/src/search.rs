@@ -8,8 +8,8 @@
 //! patterns.
 
 use crate::index::{
-    Chain, End, Index, Part, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST, PART_BEGINS_WORD,
-    PART_ENDS_WORD, PLACE, VERIFY,
+    Chain, End, Index, Part, ANYWHERE, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST,
+    PART_BEGINS_WORD, PART_ENDS_WORD, PLACE, VERIFY,
 };
 use crate::matching::matches;
 use crate::pattern::Joint;
@@ -144,15 +144,26 @@ impl Seen {
     }
 }
 
-/// No full stop after a word, no semicolon, and no `said:`, `]:` or `<<<` after which another
-/// speaks.
+/// Before a colon after which another text begins: another speaks, or a table's own words follow.
+const SPEAKING: [&[u8]; 7] = [
+    b"]",
+    b" said",
+    b"address rejected",
+    b"command rejected",
+    b"host rejected",
+    b"recipient rejected",
+    b"sender rejected",
+];
+
+/// No full stop after a word, no semicolon, and no `said:`, `]:`, `address rejected:` or `<<<`,
+/// after which another text begins.
 fn is_one_sentence(between: Range<usize>, text: &[u8]) -> bool {
     let ends = |place: usize| {
         let (before, rest) = text[between.clone()].split_at(place - between.start);
         let is_last = rest.get(1) == Some(&b' ');
         match rest[0] {
             b'.' | b'!' | b'?' => is_last && before.last().is_none_or(u8::is_ascii_alphanumeric),
-            b':' => is_last && (before.ends_with(b"]") || before.ends_with(b" said")),
+            b':' => is_last && SPEAKING.iter().any(|words| text[..place].ends_with(words)),
             b'<' => rest.starts_with(b"<<<"),
             _ => true,
         }
@@ -163,29 +174,16 @@ fn is_one_sentence(between: Range<usize>, text: &[u8]) -> bool {
         .any(|(letter, place)| matches!(letter, b'.' | b'!' | b'?' | b':' | b'<' | b';') && ends(place))
 }
 
-/// Whether a word is a label of a host's name, as in `mx.customer.example`.
-#[inline]
-fn is_in_host(text: &[u8], start: usize, end: usize) -> bool {
-    let touches = start > 0 && text[start - 1] == b'.' || text.get(end) == Some(&b'.');
-    let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
-    touches && {
-        let before = text[..start].iter().rev().take_while(|byte| is_inside(byte)).count();
-        let after = text[end..].iter().take_while(|byte| is_inside(byte)).count();
-        let name = text[start - before..end + after].trim_ascii_end();
-        let name = name.strip_suffix(b".").unwrap_or(name);
-        name.iter().filter(|byte| **byte == b'.').count() > 1 && !name.windows(2).any(|two| two == b"..")
-    }
-}
-
-/// Finds the patterns that are in the text, and those that may be.
-pub fn search(index: &Index, text: &[u8], seen: &mut Seen) {
+/// Finds the patterns that are in the text, and those that may be. `hosts` is where it names hosts.
+pub fn search(index: &Index, text: &[u8], hosts: &[(u16, u16)], seen: &mut Seen) {
     seen.forget(index);
-    Search { index, text, seen }.run();
+    Search { index, text, hosts, seen }.run();
 }
 
 struct Search<'a> {
     index: &'a Index,
     text: &'a [u8],
+    hosts: &'a [(u16, u16)],
     seen: &'a mut Seen,
 }
 
@@ -254,12 +252,13 @@ impl Search<'_> {
         let text = self.text;
         let in_word =
             text[end - 1].is_ascii_alphanumeric() && text.get(end).is_some_and(u8::is_ascii_alphanumeric);
-        let in_host = is_in_host(text, start, end);
+        let is_label = self.is_label(start, end);
         for number in &self.index.ends[list..] {
-            if !(in_word && number & ENDS_WORD != 0) {
+            let is_meant = !is_label || number & (LIST | ANYWHERE) == ANYWHERE;
+            if is_meant && !(in_word && number & ENDS_WORD != 0) {
                 if number & LIST == 0 {
                     self.plain(number & PLACE, start, end);
-                } else if !in_host {
+                } else {
                     self.word_of_list(*number, start, end);
                 }
             }
@@ -267,6 +266,18 @@ impl Search<'_> {
                 break;
             }
         }
+    }
+
+    /// Whether a literal is only a part of a host's name or a URL, and is not meant to be one.
+    #[inline]
+    fn is_label(&self, start: usize, end: usize) -> bool {
+        let next = self.hosts.partition_point(|(_, to)| usize::from(*to) <= start);
+        let Some((from, to)) = self.hosts.get(next) else { return false };
+        // `err.nosuchuser`: no word for a failure is a top-level domain.
+        let is_last = end == usize::from(*to) && self.text[..start].ends_with(b".");
+        usize::from(*from) <= start
+            && !is_last
+            && !self.text[start..end].iter().any(|byte| b"./=?@".contains(byte))
     }
 
     #[inline]
@@ -328,7 +339,7 @@ mod tests {
         let lists = [("who".to_owned(), sequences("(user|mailbox|邮箱)").unwrap())];
         let index = compile(&numbered, &lists).unwrap();
         let (mut seen, mut rules) = (Seen::default(), BTreeSet::new());
-        search(&index, text.as_bytes(), &mut seen);
+        search(&index, text.as_bytes(), &[], &mut seen);
         for place in 0..seen.hits.len() {
             if seen.has(place, &index, text.as_bytes()) {
                 let hit = seen.hits[place];

@@ -37,6 +37,11 @@ use refusal::{Candidates, Moment, Refusal};
 use reply::Reply;
 use settings::Settings;
 
+/// A heap that begins in the memory an instance has: none is grown for a message.
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static HEAP: carom_policy::Heap = carom_policy::Heap::new();
+
 struct Sink;
 
 impl Policy for Sink {

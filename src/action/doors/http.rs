@@ -5,6 +5,7 @@
 //! Invariant: no cookie, no proxy, no user name, no redirect by itself, and never more than the
 //! allowed bytes of an answer.
 
+use super::bounded_answers::BoundedAnswers;
 use super::guard::{self, TargetHost};
 use crate::auth::Dns;
 use crate::config::Config;
@@ -16,9 +17,11 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use ureq::http::{Response, Uri};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error, Timeout};
+use ureq::unversioned::transport::{Connector, DefaultConnector, NextTimeout};
+use ureq::{Agent, Error, RequestBuilder, Timeout};
 
+/// What it says of itself.
+const CAROM: &str = concat!("carom/", env!("CARGO_PKG_VERSION"));
 /// Addresses that ureq takes at most.
 const MAX_ADDRESSES: usize = 8;
 /// Longest wait for an application to take a notification (Standard Webhooks advises 15 to 30 s).
@@ -27,26 +30,24 @@ const POST_TIMEOUT: Duration = Duration::from_secs(20);
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of a document at most.
 const MAX_DOCUMENT: u64 = 64 << 10;
+/// Bytes of an answer on the connection, beyond two for each byte that is read of its body: fields
+/// and chunks.
+const MAX_FRAME: u64 = 256 << 10;
 /// Characters of a header field that are of interest.
 const MAX_FIELD: usize = 2048;
 
 /// What a server answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Answered {
-    /// Status code.
     pub(crate) status: u16,
-    /// The Server header.
     pub(crate) server: Option<String>,
-    /// The Location header.
     pub(crate) location: Option<String>,
-    /// The Retry-After header.
     pub(crate) retry_after: Option<String>,
 }
 
 /// What a database answered to rows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InsertAnswer {
-    /// Status code.
     pub(crate) status: u16,
     /// The X-ClickHouse-Exception-Code header.
     pub(crate) exception: Option<String>,
@@ -57,11 +58,8 @@ pub(crate) struct InsertAnswer {
 /// A document, or the word that it has not changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Document {
-    /// Status code.
     pub(crate) status: u16,
-    /// The ETag header.
     pub(crate) etag: Option<String>,
-    /// The Cache-Control header.
     pub(crate) cache_control: Option<String>,
     /// What it holds.
     pub(crate) body: Vec<u8>,
@@ -107,10 +105,7 @@ impl Client {
     /// Fetches `url` and reads at most `[visit] max_bytes` of what it holds.
     pub(crate) fn get(&self, url: &str, user_agent: &str, deadline: Deadline) -> Result<Answered, Missed> {
         let request = self.agent().get(url).header("User-Agent", user_agent).header("Accept", "*/*");
-        let left = deadline.left();
-        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
-        let response = limited.call()?;
-        Ok(self.answered(response))
+        Ok(self.answered(within(deadline.left(), request).call()?))
     }
 
     /// Posts `body` to `url`.
@@ -150,12 +145,9 @@ impl Client {
         body: &[u8],
         deadline: Deadline,
     ) -> Result<Response<ureq::Body>, Missed> {
-        let left = deadline.left().min(POST_TIMEOUT);
-        let request =
-            self.agent().post(url).header("User-Agent", concat!("carom/", env!("CARGO_PKG_VERSION")));
+        let request = self.agent().post(url).header("User-Agent", CAROM);
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
-        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
-        Ok(limited.send(body)?)
+        Ok(within(deadline.left().min(POST_TIMEOUT), request).send(body)?)
     }
 
     /// Fetches a JSON document, unless it is still the one with this ETag. A larger one than
@@ -166,15 +158,9 @@ impl Client {
         etag: Option<&str>,
         deadline: Deadline,
     ) -> Result<Document, Missed> {
-        let left = deadline.left().min(FETCH_TIMEOUT);
-        let request = self
-            .agent()
-            .get(url)
-            .header("User-Agent", concat!("carom/", env!("CARGO_PKG_VERSION")))
-            .header("Accept", "application/json");
+        let request = self.agent().get(url).header("User-Agent", CAROM).header("Accept", "application/json");
         let request = etag.into_iter().fold(request, |request, etag| request.header("If-None-Match", etag));
-        let limited = request.config().timeout_global(Some(left)).timeout_connect(Some(left / 2)).build();
-        let mut response = limited.call()?;
+        let mut response = within(deadline.left().min(FETCH_TIMEOUT), request).call()?;
         let body = response.body_mut().with_config().limit(MAX_DOCUMENT).read_to_vec()?;
         Ok(Document {
             status: response.status().as_u16(),
@@ -212,9 +198,16 @@ impl Client {
                 .max_idle_age(Duration::from_secs(15))
                 .build();
             let vetted = Vetted { config: self.config.clone(), dns: self.dns.clone() };
-            Agent::with_parts(settings, DefaultConnector::default(), vetted)
+            let read = self.config.visit.max_bytes.max(MAX_DOCUMENT);
+            let bounded = BoundedAnswers(read.saturating_mul(2).saturating_add(MAX_FRAME));
+            Agent::with_parts(settings, DefaultConnector::default().chain(bounded), vetted)
         })
     }
+}
+
+/// The same request, with this time for it; half of it for the connection.
+fn within<Body>(time: Duration, request: RequestBuilder<Body>) -> RequestBuilder<Body> {
+    request.config().timeout_global(Some(time)).timeout_connect(Some(time / 2)).build()
 }
 
 fn field(response: &Response<ureq::Body>, name: &str) -> Option<String> {

@@ -3,6 +3,8 @@
 //! Not here: what is sent (the files of `action`). Invariant: nothing connects to an address that
 //! `guard` did not allow.
 
+/// How long an answer may be on its connection.
+mod bounded_answers;
 /// Which addresses may be connected to.
 pub(super) mod guard;
 /// Links, notifications and documents.

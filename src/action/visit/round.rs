@@ -7,8 +7,9 @@ use super::fetcher::Fetcher;
 use super::tracker::TrackerCheck;
 use crate::deadline::Deadline;
 use crate::message::says_leave;
-use rayon::prelude::*;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread::Builder;
 use url::Url;
 
 /// Links of one message fetched in parallel: few, so that one message does not crowd out others;
@@ -51,12 +52,17 @@ impl Round<'_> {
             let index = next.fetch_add(1, Ordering::Relaxed);
             urls.get(index).map(|url| (index, self.one(url, index + 1 == urls.len())))
         };
-        let lane = |_| std::iter::from_fn(take);
-        if urls.len() == 1 {
-            return lane(0).map(|(_, link)| link).collect();
-        }
-        let mut links: Vec<(usize, LinkEnd)> =
-            (0..AT_ONCE.min(urls.len())).into_par_iter().flat_map_iter(lane).collect();
+        let lane = || std::iter::from_fn(take).collect::<Vec<(usize, LinkEnd)>>();
+        let mut links = std::thread::scope(|scope| {
+            let start = |_| Builder::new().name("link".into()).spawn_scoped(scope, lane).ok();
+            // The links of a thread that cannot be started are for the others.
+            let beside: Vec<_> = (1..AT_ONCE.min(urls.len())).filter_map(start).collect();
+            let mut links = lane();
+            for thread in beside {
+                links.extend(thread.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            links
+        });
         links.sort_unstable_by_key(|(index, _)| *index);
         links.into_iter().map(|(_, link)| link).collect()
     }

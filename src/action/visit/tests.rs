@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-/// A web server on loopback: what it answers stands in the path; it notes what it is asked.
+/// A web server on loopback: what it answers is in the path; it notes what it is asked.
 struct Web {
     port: u16,
     asked: Arc<Mutex<Vec<String>>>,

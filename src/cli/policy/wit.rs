@@ -1,7 +1,8 @@
 //! `carom policy wit`: the WIT package that policies are built for.
 
 use crate::cli::terminal::print;
-use crate::error::{Context, Exit, Result};
+use crate::error::{Exit, Result};
+use crate::files::publish::{OUTPUT, make_output_directory, publish};
 use crate::policy::wit;
 use clap::Args;
 use std::path::PathBuf;
@@ -14,10 +15,9 @@ pub(crate) struct WitArgs {
 
 pub(crate) fn run(arguments: &WitArgs) -> Result<Exit> {
     let Some(directory) = &arguments.directory else { return print(wit::whole()) };
-    std::fs::create_dir_all(directory).context(directory.display())?;
+    make_output_directory(directory)?;
     for (name, text) in wit::FILES {
-        let path = directory.join(name);
-        std::fs::write(&path, text).context(path.display())?;
+        publish(&directory.join(name), text.as_bytes(), OUTPUT)?;
     }
     Ok(Exit::Ok)
 }

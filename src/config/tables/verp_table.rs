@@ -13,6 +13,8 @@ pub(crate) struct VerpTable {
     pub(crate) prefix: String,
     /// The domain of signed return paths.
     pub(crate) domain: String,
+    /// Forms that return paths had before, PREFIX@DOMAIN: those that are under way are verified.
+    pub(crate) earlier: Vec<String>,
     /// Days that a signature is valid.
     pub(crate) max_age: u32,
     /// The header field for a signed token: what a complaint about the message returns proves who
@@ -23,6 +25,7 @@ pub(crate) struct VerpTable {
 impl Default for VerpTable {
     fn default() -> VerpTable {
         let (prefix, header) = ("b+".into(), "CFBL-Feedback-ID".into());
-        VerpTable { keys: Vec::new(), prefix, domain: String::new(), max_age: 30, header }
+        let (keys, domain, earlier) = (Vec::new(), String::new(), Vec::new());
+        VerpTable { keys, prefix, domain, earlier, max_age: 30, header }
     }
 }

@@ -125,7 +125,7 @@ x = 1
     }
 
     #[test]
-    fn b17_b18_what_stopped_bouncy_sink_is_noted_and_mended() {
+    fn b17_b18_what_stopped_bouncy_sink_is_noted_and_corrected() {
         let ini = "[Sink]\nOOB_percent = 120\nOpen_percent = 10\nClick_percent = 20\nUpstream_Handled = 100\n\
                    Signals_Traffic_Prefix = test\nWeekly_Cycle_Open_Rate = 1.0\nWeekly_Cycle_Bounce_Rate = 3,3\nDigit1_Days = 32\nMax_Threads = 0\n\
                    Logfile = ./here.log\nUser_Agents_File = gone.csv\n";

@@ -4,7 +4,7 @@
 //! `Config::parse` reads the result; every key below `app` is either in it or in a note that says
 //! why not.
 
-use super::hocon::{self, Values};
+use super::hocon::{self, UnreadKey, Values};
 use super::rules_of_pda;
 use crate::error::{Error, Result};
 use crate::import::{Imported, refused};
@@ -32,7 +32,7 @@ const NOT_NEEDED: [(&str, &str); 11] = [
 
 /// Converts the text of an `application.conf`; `read` reads a file that it names.
 pub(crate) fn import(conf: &str, read: impl Fn(&str) -> Option<String>) -> Result<Imported> {
-    let values = hocon::read(conf).map_err(|error| error.remedy(REMEDY))?;
+    let (values, left_out) = hocon::read(conf).map_err(|error| error.remedy(REMEDY))?;
     let app: Values = values
         .into_iter()
         .filter_map(|(path, list)| Some((path.strip_prefix("app.")?.to_owned(), list)))
@@ -40,7 +40,10 @@ pub(crate) fn import(conf: &str, read: impl Fn(&str) -> Option<String>) -> Resul
     if app.is_empty() {
         return Err(Error::new("no object app").remedy(REMEDY));
     }
-    let mut import = Import { app, notes: Vec::new() };
+    let left_out = left_out.into_iter().filter_map(|UnreadKey { path, why }| {
+        Some(format!("{}: {why}: left out", path.strip_prefix("app.")?))
+    });
+    let mut import = Import { app, notes: left_out.collect() };
     let mut toml = String::from(
         "# Converted from an application.conf of Postfix-Deliverability-Analytics.\n\n\
          default_policy = \"bounce\"\n",
@@ -125,8 +128,13 @@ impl Import {
                 let _ = write!(toml, "\n{rules}");
             }
             Err(why) => {
-                let why = format!("{url}: {why}; fetch it, and add what `carom rules import FILE` prints");
-                self.note(KEY, &why);
+                // A URL may have a password.
+                let is_file = url.starts_with("file://") || !url.contains("://");
+                let place = if is_file { format!("{path}: ") } else { String::new() };
+                self.note(
+                    KEY,
+                    &format!("{place}{why}; fetch it, and add what `carom rules import FILE` prints"),
+                );
             }
         }
     }
@@ -209,10 +217,19 @@ app {
     #[test]
     fn what_is_not_there_has_defaults_or_is_named() {
         let Imported { toml, notes } =
-            import("app { bounce-regex-list.url = \"http://x.example/r.xml\" }", |_| None).unwrap();
+            import("app { bounce-regex-list.url = \"http://joe:geheim@x.example/r.xml?t=geheim\" }", |_| {
+                None
+            })
+            .unwrap();
         Config::parse(&toml).unwrap();
         assert!(toml.contains("\"/var/log/mail.log\""), "{toml}");
         assert!(notes.iter().any(|note| note.contains("carom rules import")), "{notes:?}");
+        assert!(!notes.concat().contains("geheim"), "{notes:?}");
+        let unneeded = r#"app { db.dir = ${user.home}"/db", logs.dir = /var/log/
+            notification.recipients = ["a@x.example"] ["b@x.example"], other = [{ a = 1 }, [2]] }"#;
+        let Imported { toml, notes } = import(unneeded, |_| None).unwrap();
+        assert!(toml.contains("a@x.example") && toml.contains("b@x.example"), "{toml}");
+        assert!(notes.iter().any(|note| note.starts_with("db.dir: ${user.home} has no value")), "{notes:?}");
         for wrong in ["", "akka { a = 1 }", "app {"] {
             assert!(import(wrong, |_| None).is_err(), "{wrong}");
         }

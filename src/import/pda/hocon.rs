@@ -4,6 +4,9 @@
 //! Not here: what the keys mean (`application`). Files are not included. Invariant: a value is read
 //! as the original would read it, or an error names its line.
 
+#[cfg(test)]
+mod tests;
+
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 use std::iter::Peekable;
@@ -11,6 +14,9 @@ use std::str::Chars;
 
 /// The deepest nesting of objects, and of references.
 const DEEPEST: usize = 50;
+
+/// Letters and pieces of all values together, once the references are replaced.
+const MOST_RESOLVED: usize = 4 << 20;
 
 /// Values by their path: `app.logs.dir`. Each is a list; a plain value is a list of one.
 pub(super) type Values = BTreeMap<String, Vec<String>>;
@@ -22,10 +28,18 @@ enum Piece {
     Of(String, bool),
 }
 
+/// A key that is written as it may be, and whose value is not known here.
+#[derive(Debug)]
+pub(super) struct UnreadKey {
+    pub(super) path: String,
+    pub(super) why: String,
+}
+
 /// Reads a file.
-pub(super) fn read(text: &str) -> Result<Values> {
+pub(super) fn read(text: &str) -> Result<(Values, Vec<UnreadKey>)> {
     let text = text.trim_start_matches('\u{feff}');
-    let mut reader = Reader { letters: text.chars().peekable(), line: 1, values: BTreeMap::new() };
+    let mut reader =
+        Reader { letters: text.chars().peekable(), line: 1, values: BTreeMap::new(), left_out: Vec::new() };
     reader.blank();
     let braced = reader.takes('{');
     reader.object("", 0)?;
@@ -36,23 +50,35 @@ pub(super) fn read(text: &str) -> Result<Values> {
     if reader.letters.peek().is_some() {
         return Err(reader.wrong("there is a } too many"));
     }
-    let raw = reader.values;
-    let resolved = raw.iter().map(|(path, list)| {
-        let list = list.iter().map(|pieces| resolve(pieces, &raw, 0)).collect::<Result<_>>()?;
-        Ok((path.clone(), list))
-    });
-    resolved.collect()
+    let (raw, mut left_out) = (reader.values, reader.left_out);
+    let mut values = Values::new();
+    let mut room = MOST_RESOLVED;
+    for (path, list) in &raw {
+        match list.iter().map(|pieces| resolve(pieces, &raw, 0, &mut room)).collect() {
+            Ok(list) => drop(values.insert(path.clone(), list)),
+            Err(why) => left_out.push(UnreadKey { path: path.clone(), why }),
+        }
+    }
+    Ok((values, left_out))
 }
 
-fn resolve(pieces: &[Piece], raw: &BTreeMap<String, Vec<Vec<Piece>>>, depth: usize) -> Result<String> {
+/// The text of a value; `room` is how many letters and pieces all values may still have.
+fn resolve(
+    pieces: &[Piece],
+    raw: &BTreeMap<String, Vec<Vec<Piece>>>,
+    depth: usize,
+    room: &mut usize,
+) -> Result<String, String> {
     let mut text = String::new();
     for piece in pieces {
+        let needed = if let Piece::Text(part) = piece { part.len() + 1 } else { 1 };
+        *room = room.checked_sub(needed).ok_or("with its references, the file is too long")?;
         match piece {
             Piece::Text(part) => text += part,
             Piece::Of(path, may_lack) => match raw.get(path).and_then(|list| list.first()) {
-                Some(other) if depth < DEEPEST => text += &resolve(other, raw, depth + 1)?,
+                Some(other) if depth < DEEPEST => text += &resolve(other, raw, depth + 1, room)?,
                 None if *may_lack => {}
-                _ => return Err(Error::new(format_args!("${{{path}}} has no value"))),
+                _ => return Err(format!("${{{path}}} has no value here")),
             },
         }
     }
@@ -63,9 +89,16 @@ struct Reader<'t> {
     letters: Peekable<Chars<'t>>,
     line: usize,
     values: BTreeMap<String, Vec<Vec<Piece>>>,
+    left_out: Vec<UnreadKey>,
 }
 
 impl Reader<'_> {
+    fn leave_out(&mut self, path: &str, why: &str) {
+        if self.left_out.last().is_none_or(|last| last.path != path) {
+            self.left_out.push(UnreadKey { path: path.to_owned(), why: why.to_owned() });
+        }
+    }
+
     fn wrong(&self, what: &str) -> Error {
         Error::new(format_args!("line {}: {what}", self.line))
     }
@@ -132,20 +165,44 @@ impl Reader<'_> {
                 self.blank();
             }
             if self.takes('{') {
-                self.object(&path, depth + 1)?;
-                if !self.takes('}') {
-                    return Err(self.wrong("a { is not closed"));
-                }
+                self.rest_of_object(&path, depth)?;
                 continue;
             }
             if !assigned {
                 return Err(self.wrong("a key has no value"));
             }
-            let list = if self.takes('[') { self.list()? } else { vec![self.value()?] };
+            let Some(list) = self.lists(&path, depth)? else { continue };
             match adds {
                 // A list has one more element.
                 true => self.values.entry(path).or_default().extend(list),
                 false => drop(self.values.insert(path, list)),
+            }
+        }
+    }
+
+    /// The keys of an object that has begun, and its end.
+    fn rest_of_object(&mut self, path: &str, depth: usize) -> Result<()> {
+        self.object(path, depth + 1)?;
+        match self.takes('}') {
+            true => Ok(()),
+            false => Err(self.wrong("a { is not closed")),
+        }
+    }
+
+    /// A value, or lists one after another, which are one. `None`: it is an object that goes on
+    /// from another one.
+    fn lists(&mut self, path: &str, depth: usize) -> Result<Option<Vec<Vec<Piece>>>> {
+        let mut all = if self.takes('[') { self.list(path, depth)? } else { vec![self.value()?] };
+        loop {
+            self.spaces();
+            if self.takes('[') {
+                all.extend(self.list(path, depth)?);
+            } else if self.takes('{') {
+                self.leave_out(path, "what it takes over of another object is not known here");
+                self.rest_of_object(path, depth)?;
+                return Ok(None);
+            } else {
+                return Ok(Some(all));
             }
         }
     }
@@ -168,7 +225,10 @@ impl Reader<'_> {
         }
     }
 
-    fn list(&mut self) -> Result<Vec<Vec<Piece>>> {
+    fn list(&mut self, path: &str, depth: usize) -> Result<Vec<Vec<Piece>>> {
+        if depth > DEEPEST {
+            return Err(self.wrong("lists are nested too deep"));
+        }
         let mut list = Vec::new();
         loop {
             self.blank();
@@ -177,7 +237,15 @@ impl Reader<'_> {
             }
             match self.letters.peek() {
                 None => return Err(self.wrong("a [ is not closed")),
-                Some('{' | '[') => return Err(self.wrong("only texts can be in a list here")),
+                Some('{' | '[') => {
+                    self.leave_out(path, "what is no text in its list is not read");
+                    let kept = std::mem::take(&mut self.values);
+                    match self.takes('{') {
+                        true => self.rest_of_object(path, depth)?,
+                        false => drop((self.takes('['), self.list(path, depth + 1)?)),
+                    }
+                    self.values = kept;
+                }
                 Some(_) => list.push(self.value()?),
             }
         }
@@ -190,7 +258,7 @@ impl Reader<'_> {
         loop {
             let letter = self.letters.peek().copied();
             let is_text = match letter {
-                None | Some('\n' | ',' | '}' | ']' | '#') => break,
+                None | Some('\n' | ',' | '{' | '}' | '[' | ']' | '#') => break,
                 Some('/') if self.begins_comment() => break,
                 Some('"') => {
                     push(&mut pieces, &mut plain);
@@ -283,61 +351,5 @@ impl Reader<'_> {
 fn push(pieces: &mut Vec<Piece>, plain: &mut String) {
     if !plain.is_empty() {
         pieces.push(Piece::Text(std::mem::take(plain)));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const CONF: &str = r#"
-akka { loggers = ["a"]
-    x { "akka.y" = akka.z } }
-app {
-    base = "/opt/pda"   # a comment
-    // another = "comment"
-    notification.recipients = ["ops@example.com", b@example.com]
-    list { url = "file://"${app.base}"/rules.xml", auth = "" }
-    logs {
-        dir = /var/log/
-        pattern = "mail\\.log\\.(\\d{1,3}).*", size : 1000
-    }
-    db { dir = ${app.base}"/db/"
-         auth = ${?SECRET} }
-}
-"#;
-
-    #[test]
-    fn paths_references_lists_and_comments() {
-        let values = read(CONF).unwrap();
-        let text = |path: &str| values[path].join("|");
-        assert_eq!(text("app.list.url"), "file:///opt/pda/rules.xml");
-        assert_eq!(text("app.db.dir"), "/opt/pda/db/");
-        assert_eq!(text("app.db.auth"), "");
-        assert_eq!(text("app.logs.dir"), "/var/log/");
-        assert_eq!(text("app.logs.pattern"), r"mail\.log\.(\d{1,3}).*");
-        assert_eq!(text("app.logs.size"), "1000");
-        assert_eq!(text("app.notification.recipients"), "ops@example.com|b@example.com");
-        assert_eq!(text("akka.x.akka.y"), "akka.z");
-        assert_eq!(read("{ a = 1 }").unwrap()["a"], ["1"]);
-        assert_eq!(read("a = \"\"\"x\"y\"\"\"").unwrap()["a"], ["x\"y"]);
-    }
-
-    #[test]
-    fn mistakes_are_named_with_their_line() {
-        for (text, line) in [
-            ("a {\n b = 1\n", "line 3"),
-            ("a = 1\n}", "line 2"),
-            ("a = \"x\n", "line 2"),
-            ("\na\n", "line 2"),
-            ("include \"b.conf\"\n", "line 1"),
-            ("a = ${b}", "has no value"),
-            ("a = ${a}", "has no value"),
-            ("a = [1\n", "line 2"),
-        ] {
-            let error = read(text).unwrap_err().to_string();
-            assert!(error.contains(line), "{text}: {error}");
-        }
-        assert!(read(&"a {".repeat(100_000)).is_err());
     }
 }

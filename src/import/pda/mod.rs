@@ -16,11 +16,17 @@ use regex::pattern_of;
 use roxmltree::{Document, Node};
 use std::fmt::Write;
 
+/// A list of rules has three levels.
+const DEEPEST: usize = 100;
+
 const HEAD: &str = "# Made from a bounce-regex-list.xml. The first rule that matches wins; in the original, counts of hits \
                     changed the order.\n";
 
 /// The rules in `xml`, as TOML. The error says why the file is not a list of rules.
 pub(crate) fn rules_of_pda(xml: &str) -> Result<String, String> {
+    if is_deep(xml) {
+        return Err(format!("elements are nested more than {DEEPEST} deep: give a bounce-regex-list.xml"));
+    }
     let document = Document::parse(xml).map_err(|error| format!("the file is not XML: {error}"))?;
     if document.root_element().tag_name().name() != "bounces" {
         return Err("the file has no <bounces>: give a bounce-regex-list.xml".into());
@@ -36,6 +42,40 @@ pub(crate) fn rules_of_pda(xml: &str) -> Result<String, String> {
         let _ = writeln!(toml, "\n# {lost} expressions could not be converted; they are named above.");
     }
     Ok(toml)
+}
+
+/// Whether elements are nested deeper than the parser, which calls itself for each, has a stack
+/// for.
+fn is_deep(xml: &str) -> bool {
+    let (mut rest, mut depth) = (xml, 0usize);
+    while let Some(at) = rest.find('<') {
+        let tag = &rest[at..];
+        let ends = [("<!--", "-->"), ("<![CDATA[", "]]>"), ("<?", "?>"), ("</", ">")];
+        if let Some((begin, end)) = ends.iter().find(|(begin, _)| tag.starts_with(begin)) {
+            depth = depth.saturating_sub(usize::from(*begin == "</"));
+            let Some(after) = tag[begin.len()..].find(end) else { return false };
+            rest = &tag[begin.len() + after + end.len()..];
+            continue;
+        }
+        let mut quote = None;
+        let close = tag.find(|c: char| match quote {
+            Some(open) => {
+                quote = Some(open).filter(|open| *open != c);
+                false
+            }
+            None => {
+                quote = matches!(c, '"' | '\'').then_some(c);
+                c == '>'
+            }
+        });
+        let Some(close) = close else { return false };
+        depth += usize::from(!tag[..close].ends_with('/'));
+        if depth > DEEPEST {
+            return true;
+        }
+        rest = &tag[close + 1..];
+    }
+    false
 }
 
 /// Adds one rule; returns how many of its expressions could not be converted.

@@ -117,7 +117,7 @@ fn deliveries_that_want_the_same_row_each_have_one_and_keep_it() {
     let told: Vec<_> =
         wanted.iter().map(|one| (one.recipient.unwrap().to_owned(), "sent".to_owned())).collect();
     assert_eq!(found, told);
-    // Read anew from the beginning, by another process: still the same.
+    // Read again from the beginning, by another process: still the same.
     assert_eq!(put(&place.index(), &wanted), rows);
 }
 

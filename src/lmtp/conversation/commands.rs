@@ -28,7 +28,12 @@ impl Conversation<'_> {
                 ok(out, "250 2.0.0 ok")
             }
             Verb::StartTls => self.start_tls(out),
-            Verb::Auth if self.rules.auth => self.refuse("535 5.7.8 authentication failed", out),
+            Verb::Auth if self.rules.auth => {
+                let turn = self.refuse("535 5.7.8 authentication failed", out);
+                // The usual answer.
+                self.said = Some(ChaosMoment::Auth);
+                turn
+            }
             Verb::Auth => self.refuse("502 5.5.1 no authentication here", out),
             Verb::Rset => {
                 self.reset();
@@ -115,6 +120,7 @@ impl Conversation<'_> {
         }
         if transaction.recipients.len() >= self.rules.recipients {
             // No error of the client: it sends the rest in another transaction.
+            self.said = None;
             return ok(out, "452 4.5.3 too many recipients");
         }
         transaction.recipients.push(rcpt);
@@ -147,6 +153,7 @@ impl Conversation<'_> {
     /// A piece that has no place is read all the same: commands follow it (RFC 3030).
     fn bdat(&mut self, size: u64, last: bool, out: &mut Vec<u8>) -> Turn {
         let has_recipients = self.transaction.as_ref().is_some_and(|one| !one.recipients.is_empty());
+        let begins = has_recipients && !self.in_pieces;
         self.in_pieces = true;
         if !has_recipients {
             self.refuse_body("503 5.5.1 no valid recipients");
@@ -155,6 +162,7 @@ impl Conversation<'_> {
             return self.end_of_piece(last, out);
         }
         self.reading = Reading::Piece { left: size, last };
+        self.said = begins.then_some(ChaosMoment::Data);
         Turn::Next
     }
 

@@ -10,6 +10,7 @@ use super::queued_recipient::StatusTexts;
 use super::related_message;
 use super::same_recipient;
 use super::session_decisions::{DecidedInSession, SessionDecisions};
+use super::strangers_messages::StrangersMessages;
 use crate::maillog::message_ids::client_of_message_id;
 use crate::maillog::postfix::{Arrival, NotificationKind, SubmittingClient};
 use crate::maillog::whose::Submitter;
@@ -62,7 +63,11 @@ fn take_over(line: &mut QueueLine<'_, '_>, slot: Slot, decision: &DecidedInSessi
 }
 
 /// Exim: the message arrived; one line says it all.
-pub(crate) fn in_one_line<'l>(line: &mut QueueLine<'_, 'l>, arrival: &Arrival<'l>) {
+pub(crate) fn in_one_line<'l>(
+    line: &mut QueueLine<'_, 'l>,
+    arrival: &Arrival<'l>,
+    strangers: &mut StrangersMessages,
+) {
     let slot = line.message();
     let submitter = match arrival.client {
         Some(client) => Submitter::of_client(line.own, client, arrival.authenticated),
@@ -83,6 +88,7 @@ pub(crate) fn in_one_line<'l>(line: &mut QueueLine<'_, 'l>, arrival: &Arrival<'l
     if let Some(message_id) = arrival.message_id {
         name_message(line, slot, message_id);
     }
+    strangers.meet(line, slot);
 }
 
 /// pickup: the message was submitted locally.

@@ -11,6 +11,7 @@ mod recipient_list;
 mod queued_message;
 mod queue_key;
 mod queue_id_reuse;
+mod line_meaning;
 mod queue_life;
 mod queue_table;
 mod eviction;
@@ -18,6 +19,7 @@ mod refused_in_session;
 mod session_decisions;
 mod same_recipient;
 mod queue_line;
+mod strangers_messages;
 mod arrival;
 mod message_decisions;
 mod related_message;
@@ -27,14 +29,16 @@ mod apply;
 
 pub(crate) use eviction::Shelf;
 pub(crate) use faded_recipients::FadedRecipient;
+pub(crate) use line_meaning::LineMeaning;
 pub(crate) use queue_life::{LifeLine, QueueLife};
 pub(crate) use queued_message::QueuedMessage;
 pub(crate) use queued_recipient::QueuedRecipient;
 
 use super::Lines;
 use super::delivery::Delivery;
+use super::line_places::line_places;
 use super::log_health::LogReading;
-use super::postfix::{self, Event, Grammar, LogLine, NotPostfix, Parsed};
+use super::postfix::{self, Event, Grammar, LogLine, NotPostfix, Parsed, is_unknown};
 use super::recent_ids::RecentIds;
 use super::server_lines::ServerLines;
 use super::unread_line::UnreadLine;
@@ -43,11 +47,11 @@ use crate::clock::{DAY_MS, HOUR_MS};
 use crate::config::OwnMail;
 use crate::memory;
 use apply::Correlated;
-use memchr::memchr_iter;
 use serde::{Deserialize, Serialize};
 use session_decisions::{DecidedInSession, SessionDecisions};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use strangers_messages::StrangersMessages;
 
 /// A closed message is kept this long (milliseconds of the log), because lines of several processes
 /// may be logged in the wrong order.
@@ -99,6 +103,7 @@ pub(crate) struct CorrelatorState {
     messages: Vec<QueuedMessage>,
     pending: VecDeque<DecidedInSession>,
     recent: RecentIds,
+    strangers: StrangersMessages,
     newest_ms: i64,
 }
 
@@ -112,7 +117,7 @@ impl Correlator {
         state: CorrelatorState,
     ) -> Correlator {
         let sessions = SessionDecisions::new(state.pending, state.recent);
-        let mut correlated = Correlated { sessions, ..Correlated::default() };
+        let mut correlated = Correlated { sessions, strangers: state.strangers, ..Correlated::default() };
         for message in state.messages {
             correlated.table.insert(message);
         }
@@ -143,25 +148,23 @@ impl Correlator {
     pub(crate) fn read(&mut self, lines: &[u8], shelf: &mut dyn Shelf) {
         // One UTF-8 check of all lines costs less than a check of each part that is kept.
         let text = std::str::from_utf8(lines).ok();
-        let mut start = 0;
-        let unfinished = (lines.last() != Some(&b'\n') && !lines.is_empty()).then_some(lines.len());
-        for end in memchr_iter(b'\n', lines).chain(unfinished) {
-            self.lines.cut += u64::from(end - start > postfix::LINE);
-            let parsed = match text.and_then(|text| text.get(start..end)) {
-                Some(line) => self.reader.read_text(line),
-                None => self.reader.read(&lines[start..end]),
+        for place in line_places(lines) {
+            let line = &lines[place.clone()];
+            self.lines.cut += u64::from(line.len() > postfix::LINE);
+            let parsed = match text.and_then(|text| text.get(place)) {
+                Some(text) => self.reader.read_text(text),
+                None => self.reader.read(line),
             };
             match &parsed {
                 Ok(LogLine { event: Event::Unknown, .. }) | Err(NotPostfix::Unknown) => {
-                    self.take_unknown(&lines[start..end], &parsed, shelf);
+                    self.take_unknown(line, &parsed, shelf);
                 }
                 Err(NotPostfix::Foreign) => {
-                    self.stranger.note(&lines[start..end]);
+                    self.stranger.note(line);
                     self.take(&parsed, shelf);
                 }
                 Ok(_) => self.take(&parsed, shelf),
             }
-            start = end + 1;
         }
     }
 
@@ -238,8 +241,9 @@ impl Correlator {
     /// lines name. Only complete after `drain`.
     pub(crate) fn shelve(mut self, shelf: &mut dyn Shelf) -> CorrelatorState {
         self.correlated.table.take_reachable(|message| shelf.put(message));
-        let (pending, recent) = self.correlated.sessions.into_stored();
-        CorrelatorState { messages: Vec::new(), pending, recent, newest_ms: self.newest_ms }
+        let Correlated { sessions, strangers, .. } = self.correlated;
+        let (pending, recent) = sessions.into_stored();
+        CorrelatorState { messages: Vec::new(), pending, recent, strangers, newest_ms: self.newest_ms }
     }
 
     /// What was read since the last call, and the first lines that were not understood.
@@ -261,10 +265,6 @@ impl Correlator {
     pub(crate) fn newest_ms(&self) -> i64 {
         self.newest_ms
     }
-}
-
-fn is_unknown(parsed: &Parsed<'_>) -> bool {
-    matches!(parsed, Err(NotPostfix::Unknown) | Ok(LogLine { event: Event::Unknown, .. }))
 }
 
 fn report_changes(message: &mut QueuedMessage, own: &OwnMail, each: &mut impl FnMut(&Delivery<'_>)) {

@@ -7,11 +7,16 @@ use super::queue_id_reuse::has_left_the_queue;
 use super::queue_line::QueueLine;
 use super::queue_table::Slot;
 use super::same_recipient;
+use super::strangers_messages::StrangersMessages;
 use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::postfix::TakenUp;
 
 /// qmgr: the message is tried now.
-pub(crate) fn taken_up<'l>(line: &mut QueueLine<'_, 'l>, event: &TakenUp<'l>) {
+pub(crate) fn taken_up<'l>(
+    line: &mut QueueLine<'_, 'l>,
+    event: &TakenUp<'l>,
+    strangers: &mut StrangersMessages,
+) {
     let known = line.known().filter(|slot| !has_left_the_queue(line.table.message(*slot)));
     let slot = line.known_or_new(line.queue_id, known);
     let message = line.table.message(slot);
@@ -24,6 +29,7 @@ pub(crate) fn taken_up<'l>(line: &mut QueueLine<'_, 'l>, event: &TakenUp<'l>) {
         line.table.touch_all(slot);
     }
     line.set_sender(slot, event.sender);
+    strangers.meet(line, slot);
     end_hold(line, slot);
 }
 

@@ -4,6 +4,7 @@
 //! is for deliveries (`queue_id_reuse`), and only by what Postfix says in its own fields; once it
 //! has left the queue, nothing but a late attempt is about it.
 
+use super::line_meaning::LineMeaning;
 use super::queue_id_reuse::{has_left_the_queue, has_other_message_id, is_same_arrival};
 use super::queued_message::QueuedMessage;
 use crate::maillog::logged_status::LoggedStatus;
@@ -21,8 +22,10 @@ pub(crate) struct QueueLife {
     pub(crate) lines: Vec<LifeLine>,
 }
 
+#[derive(Clone, Debug)]
 pub(crate) struct LifeLine {
     pub(crate) at_ms: i64,
+    pub(crate) means: LineMeaning,
     /// As it is in the log.
     pub(crate) text: String,
     pub(crate) is_attempt: bool,
@@ -51,7 +54,10 @@ impl QueueLife {
         let queue_id = line.queue_id.filter(|_| begins)?;
         let mut message = QueuedMessage::default();
         message.begin(&lossy(line.host), &lossy(queue_id), line.at_ms);
-        let arrives = matches!(&line.event, Event::Client(_) | Event::Pickup { .. } | Event::MessageId(_));
+        let arrives = matches!(
+            &line.event,
+            Event::Client(_) | Event::Arrived(_) | Event::Pickup { .. } | Event::MessageId(_)
+        );
         let is_requeued = matches!(&line.event, Event::Pickup { original: Some(_), .. });
         Some(QueueLife { message, arrives, is_requeued, lines: Vec::new() })
     }
@@ -83,7 +89,8 @@ impl QueueLife {
         if (!self.message.closed || is_attempt) && self.lines.len() < KEPT {
             let text = lossy(text).into_owned();
             let named = named(&line.event, &text);
-            self.lines.push(LifeLine { at_ms: line.at_ms, text, is_attempt, named });
+            let means = LineMeaning::of(&line.event);
+            self.lines.push(LifeLine { at_ms: line.at_ms, means, text, is_attempt, named });
         }
         match &line.event {
             Event::MessageId(id) if self.message.message_id().is_none() => {

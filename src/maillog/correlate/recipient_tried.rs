@@ -52,8 +52,18 @@ pub(crate) fn tried<'l>(
     });
     line.table.touch(slot);
     if status == LoggedStatus::Sent {
-        related_message::sent_on(line, slot, attempt);
+        let is_forwarded = related_message::goes_on(line, slot, attempt);
+        line.table.message(slot).recipients[at].status = match is_forwarded {
+            true => LoggedStatus::Forwarded,
+            false if is_thrown_away(line.line, attempt) => LoggedStatus::Discarded,
+            false => LoggedStatus::Sent,
+        };
     }
+}
+
+/// By discard(8), or by local(8) for an alias of `/dev/null`.
+fn is_thrown_away(line: &LogLine<'_>, attempt: &Attempt<'_>) -> bool {
+    line.tag.ends_with(b"/discard") || attempt.relay == b"local" && attempt.reply == b"discarded"
 }
 
 /// The next hop, which Exim writes as `mx.example [192.0.2.1]:25`.

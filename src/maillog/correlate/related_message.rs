@@ -9,16 +9,25 @@ use crate::maillog::postfix::{Attempt, NotificationKind};
 use crate::maillog::whose::Submitter;
 use memchr::{memchr, memmem};
 
-/// A recipient was delivered: if the message goes on under another queue id, it keeps its client.
-pub(crate) fn sent_on<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, attempt: &Attempt<'l>) {
-    let Some(queue_id) = next_queue_id(attempt) else { return };
-    let Some(child_slot) = line.find(queue_id).filter(|child| *child != slot) else { return };
+/// A recipient was delivered: if the message goes on under another queue id, it keeps its client,
+/// and this was no delivery. Returns whether it does.
+pub(crate) fn goes_on<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, attempt: &Attempt<'l>) -> bool {
+    let is_forwarded = attempt.reply.starts_with(FORWARDED);
+    let Some(queue_id) = next_queue_id(attempt) else { return false };
+    let Some(child_slot) = line.find(queue_id).filter(|child| *child != slot) else { return is_forwarded };
     let parent = line.table.message(slot);
     let texts = [parent.queue_id(), parent.client_id(), parent.message_id()];
     let [queue_id, client, message_id] = texts.map(|text| text.map(str::to_owned));
     let submitter = parent.submitter;
     let child = line.table.message(child_slot);
-    if child.parent().is_none() && child.message_id() == message_id.as_deref() {
+    let is_same = child.message_id() == message_id.as_deref();
+    // A filter that renames messages makes none of them ours.
+    if !is_same && submitter == Submitter::Stranger {
+        child.submitter = submitter;
+        line.table.touch_all(child_slot);
+        return is_forwarded;
+    }
+    if child.parent().is_none() && is_same {
         child.set_parent(queue_id.as_deref());
         // A content filter gives it back from this host, whoever sent it.
         if !submitter.is_unknown() {
@@ -29,7 +38,11 @@ pub(crate) fn sent_on<'l>(line: &mut QueueLine<'_, 'l>, slot: Slot, attempt: &At
         }
         line.table.touch_all(child_slot);
     }
+    is_forwarded || is_same
 }
+
+/// What local(8) writes of a message that it sends on.
+const FORWARDED: &[u8] = b"forwarded as ";
 
 /// The queue id that the message goes on under: local(8) forwarded it, or it was given to a program
 /// of this host, which gave it back to Postfix.
@@ -39,7 +52,7 @@ fn next_queue_id<'l>(attempt: &Attempt<'l>) -> Option<&'l [u8]> {
         let address = memchr(b'[', attempt.relay).map_or(&b""[..], |bracket| &attempt.relay[bracket + 1..]);
         LOCAL.iter().any(|local| address.starts_with(local))
     };
-    let text = match attempt.reply.strip_prefix(b"forwarded as ") {
+    let text = match attempt.reply.strip_prefix(FORWARDED) {
         Some(text) => text,
         None if is_local() => &attempt.reply[memmem::find(attempt.reply, b"queued as ")? + 10..],
         None => return None,

@@ -2,11 +2,11 @@
 //! id=1@example.com for user@example.org`.
 //!
 //! Not here: the envelope of refused messages (`exim_refusal`). Invariant: the sender ends at a
-//! blank outside its quotes.
+//! blank outside its quotes, and nothing after the size, where the Message-ID and the subject are,
+//! says who handed the message in.
 
 use super::exim_fields::{EximField, EximFields};
 use crate::maillog::postfix::Arrival;
-use memchr::{memchr, memmem};
 
 /// Reads what follows the flag.
 pub(super) fn read(text: &[u8]) -> Arrival<'_> {
@@ -22,13 +22,24 @@ pub(super) fn read(text: &[u8]) -> Arrival<'_> {
         parent: None,
     };
     let mut fields = EximFields::new(&text[end..]);
+    let (mut is_of_exim, mut protocol) = (true, None::<&[u8]>);
     while let Some(field) = fields.next() {
         match field {
-            EximField::Value(b"H", host) => arrival.client = Some(host),
-            EximField::Value(b"R", parent) => arrival.parent = Some(parent),
-            EximField::Value(b"A", _) => arrival.authenticated = true,
-            EximField::Value(b"S", size) => arrival.size = number(size),
-            EximField::Value(b"id", id) => arrival.message_id = Some(id),
+            EximField::Value(b"H", host) if is_of_exim => arrival.client = arrival.client.or(Some(host)),
+            EximField::Value(b"P", name) if is_of_exim => protocol = protocol.or(Some(name)),
+            EximField::Value(b"R", parent) if is_of_exim => arrival.parent = Some(parent),
+            EximField::Value(b"A", _) if is_of_exim => {
+                // `esmtpa`, `esmtpsa`: what is between the two may be a client's words.
+                arrival.authenticated |= protocol.is_none_or(|name| name.ends_with(b"a"));
+            }
+            EximField::Value(b"S", size) if is_of_exim => {
+                arrival.size = number(size);
+                is_of_exim = false;
+            }
+            EximField::Value(b"id", id) if arrival.message_id.is_none() => {
+                arrival.message_id = Some(id);
+                is_of_exim = false;
+            }
             EximField::Word(b"for") => {
                 arrival.recipients = Some(recipients(fields.rest()));
                 break;
@@ -40,9 +51,21 @@ pub(super) fn read(text: &[u8]) -> Arrival<'_> {
     arrival
 }
 
+/// To a blank outside quotes, which may be anywhere in the local part. A quote that nothing ends is
+/// none.
 fn sender_length(text: &[u8]) -> usize {
-    let quoted = if text.first() == Some(&b'"') { memmem::find(text, b"\"@").unwrap_or(0) } else { 0 };
-    quoted + memchr(b' ', &text[quoted..]).unwrap_or(text.len() - quoted)
+    let (mut at, mut is_quoted) = (0, false);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'"' => is_quoted = !is_quoted,
+            b'\\' if is_quoted => at += 1,
+            b' ' if !is_quoted => return at,
+            _ => {}
+        }
+        at += 1;
+    }
+    let blank = || text.iter().position(|byte| *byte == b' ');
+    Some(text.len()).filter(|_| !is_quoted).or_else(blank).unwrap_or(text.len())
 }
 
 fn number(digits: &[u8]) -> Option<u64> {

@@ -1,11 +1,12 @@
 //! An attempt: `=> user@example.com <alias@example.org> R=dnslookup T=remote_smtp H=mx.example.com
 //! [192.0.2.1] X=TLS1.3:…:256 CV=no C="250 OK"`, and what failed after a colon.
 //!
-//! Not here: the flag in front. Invariant: what a server replied is kept as it was logged.
+//! Not here: the flag in front. Invariant: what a server replied is kept as it was logged; what is
+//! within a quoted local part, which Exim shows without its quotes, names nobody and ends nothing.
 
 use super::exim_fields::{EximField, EximFields, quoted_length};
 use crate::maillog::postfix::{Attempt, AttemptResult, address, enhanced};
-use memchr::memmem;
+use memchr::{memchr, memmem, memrchr};
 
 /// No host is tried again before its time.
 const NOT_YET: &[u8] = b"retry time not reached";
@@ -27,6 +28,9 @@ impl<'a> EximRecipient<'a> {
     pub(super) fn read(text: &'a [u8]) -> EximRecipient<'a> {
         const ENDS: [&[u8]; 10] =
             [b" <", b" (", b" Q=", b" R=", b" F=<", b" P=<", b" T=", b" defer (", b" routing defer (", b": "];
+        if let Some((original, rest)) = shown_without_quotes(text) {
+            return EximRecipient { shown: original, original: None, rest };
+        }
         let from = opening_length(text);
         let end = ENDS.iter().filter_map(|end| memmem::find(&text[from..], end)).min();
         let end = end.map_or(text.len(), |end| from + end);
@@ -63,6 +67,34 @@ impl<'a> EximRecipient<'a> {
             false => (original, None),
         }
     }
+}
+
+/// The quoted address of a recipient that is shown without its quotes, and what follows it:
+/// `a b@example.com <"a b"@example.com> R=…`. What a stranger puts into the quotes may look like
+/// such a place too, so the last one is the one that Exim wrote.
+fn shown_without_quotes(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    memmem::rfind_iter(text, b" <").find_map(|at| {
+        let local = &text[..memrchr(b'@', &text[..at])?];
+        let after = &text[at + 2..];
+        let begins = length_of_quoted(after, local)?;
+        let close = begins + memchr(b'>', &after[begins..])?;
+        Some((&after[..close], &after[close + 1..]))
+    })
+}
+
+/// The length of a local part in quotes, or partly in quotes, that means this one and is before an
+/// `@`.
+fn length_of_quoted(text: &[u8], local: &[u8]) -> Option<usize> {
+    let is_quoting = |byte: u8| matches!(byte, b'"' | b'\\');
+    let mut shown = local.iter().filter(|byte| !is_quoting(**byte));
+    for (at, byte) in text.iter().enumerate().filter(|(_, byte)| !is_quoting(**byte)) {
+        match shown.next() {
+            Some(wanted) if wanted.eq_ignore_ascii_case(byte) => {}
+            None if *byte == b'@' && text[..at].contains(&b'"') => return Some(at),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The beginning of an address, or of a command, in which nothing ends it: `:blackhole:`, and what
@@ -125,7 +157,7 @@ pub(super) fn read<'a>(result: AttemptResult, text: &'a [u8]) -> Option<Attempt<
         _ if result == AttemptResult::Sent => b"none",
         _ => b"",
     };
-    attempt.dsn = enhanced(attempt.reply);
+    attempt.dsn = enhanced(said_by_server(attempt.reply).1.unwrap_or(attempt.reply));
     let is_over = memmem::find(attempt.reply, b"retry timeout exceeded").is_some();
     if result == AttemptResult::Bounced && is_over {
         attempt.result = AttemptResult::Expired;
@@ -155,20 +187,36 @@ fn unquoted(quoted: &[u8]) -> &[u8] {
 }
 
 /// What the server replied in `SMTP error from remote mail server after RCPT TO:<…>: 550 text`;
-/// else the whole text.
+/// else the whole text. After another command the words before the reply stay: what is said before
+/// a recipient is named is not about it.
 fn reply(text: &[u8]) -> &[u8] {
     let text = without_time(text);
+    match said_by_server(text) {
+        (Some(command), Some(said)) if is_about_recipient(command) => said,
+        _ => text,
+    }
+}
+
+/// The command that was answered, as Exim names it, and the answer.
+fn said_by_server(text: &[u8]) -> (Option<&[u8]>, Option<&[u8]>) {
+    const INTRODUCTION: &[u8] = b" error from remote mail server after ";
     let is_reply = |rest: &[u8]| rest.len() > 3 && rest[..3].iter().all(u8::is_ascii_digit);
-    let after = memmem::find(&text[..text.len().min(64)], b" error from remote mail server after ");
-    let Some(after) = after else { return text };
-    let mut from = after;
+    let Some(after) = memmem::find(&text[..text.len().min(64)], INTRODUCTION) else { return (None, None) };
+    let (start, mut from) = (after + INTRODUCTION.len(), after);
     while let Some(colon) = memmem::find(&text[from..], b": ") {
         from += colon + 2;
         if is_reply(&text[from..]) {
-            return &text[from..];
+            return (text.get(start..from - 2), Some(&text[from..]));
         }
     }
-    text
+    (None, None)
+}
+
+/// Whether a command names the recipient, or comes after one that does.
+fn is_about_recipient(command: &[u8]) -> bool {
+    const COMMANDS: [&[u8]; 5] = [b"RCPT", b"DATA", b"BDAT", b"end of data", b"sending data block"];
+    let command = command.strip_prefix(b"pipelined ").unwrap_or(command);
+    COMMANDS.iter().any(|start| command.starts_with(start))
 }
 
 /// A text without ` DT=0.100s`, the time that the attempt took.

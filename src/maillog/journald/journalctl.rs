@@ -15,6 +15,8 @@ pub(crate) enum WantedEntries<'a> {
     After(&'a str),
     /// The last ones, this many.
     Newest(u32),
+    /// In this time, in seconds since 1970.
+    Between(i64, i64),
 }
 
 /// `path` is a directory or a file of a journal; without it, that of this machine is read.
@@ -28,6 +30,9 @@ pub(crate) fn journalctl(path: Option<&Path>, wanted: WantedEntries<'_>) -> Resu
         }
         WantedEntries::Newest(number) => {
             command.arg(format!("--lines={number}"));
+        }
+        WantedEntries::Between(from, to) => {
+            command.arg(format!("--since=@{from}")).arg(format!("--until=@{to}"));
         }
     }
     command.arg("SYSLOG_FACILITY=2").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -7,7 +7,7 @@ use crate::error::{Context, Error, Result};
 use crate::maillog::unread_line::shown;
 use std::io::{self, Read};
 use std::process::{Child, ChildStderr};
-use std::thread::{self, JoinHandle};
+use std::thread::{Builder, JoinHandle};
 
 /// Bytes that are kept.
 const KEPT: u64 = 4096;
@@ -17,8 +17,17 @@ pub(crate) struct JournalctlErrors {
 }
 
 impl JournalctlErrors {
-    pub(crate) fn of(child: &mut Child) -> JournalctlErrors {
-        JournalctlErrors { reader: child.stderr.take().map(|errors| thread::spawn(|| read(errors))) }
+    /// Error: nothing can be read beside the entries, and the program was stopped.
+    pub(crate) fn of(child: &mut Child) -> Result<JournalctlErrors> {
+        let start = |errors| Builder::new().name("journalctl".into()).spawn(|| read(errors));
+        match child.stderr.take().map(start).transpose() {
+            Ok(reader) => Ok(JournalctlErrors { reader }),
+            Err(error) => {
+                // It may have ended by itself.
+                let _ = child.kill().and_then(|()| child.wait());
+                Err(error).context("cannot start a thread that reads what journalctl says")
+            }
+        }
     }
 
     /// Waits for the end. Error: it failed, and says why. With `has_read`, journalctl may exit with

@@ -2,7 +2,8 @@
 //!
 //! Invariant: a field with an unreadable number counts as absent.
 
-use crate::maillog::postfix::{self, Parsed};
+use crate::clock;
+use crate::maillog::postfix::{self, Parsed, lossy};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JournaldEntry {
@@ -21,6 +22,12 @@ impl JournaldEntry {
     /// What the entry says, as if it were a line of a log file.
     pub(crate) fn parse(&self) -> Parsed<'_> {
         postfix::message(self.at_ms, &self.host, &self.identifier, self.pid, &self.message)
+    }
+
+    /// The same as a line of a log file.
+    pub(crate) fn as_line(&self) -> String {
+        let (host, program, text) = (lossy(&self.host), lossy(&self.identifier), lossy(&self.message));
+        format!("{} {host} {program}[{}]: {text}", clock::rfc3339(self.at_ms), self.pid)
     }
 
     /// Takes over a field, if it matters.

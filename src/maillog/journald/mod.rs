@@ -8,7 +8,9 @@ mod export_format;
 mod journalctl;
 mod journalctl_errors;
 mod newest_entries;
+mod entries_between;
 
+pub(crate) use entries_between::entries_between;
 pub(crate) use export_format::JournalExport;
 pub(crate) use journalctl::{WantedEntries, journalctl, require_journal};
 pub(crate) use journalctl_errors::JournalctlErrors;

@@ -14,7 +14,7 @@ const ENTRIES: u32 = 1_000;
 
 pub(crate) fn newest_entries(path: Option<&Path>) -> Result<Lines> {
     let mut child = journalctl(path, WantedEntries::Newest(ENTRIES))?;
-    let errors = JournalctlErrors::of(&mut child);
+    let errors = JournalctlErrors::of(&mut child)?;
     let mut lines = Lines::default();
     if let Some(output) = child.stdout.take() {
         let mut journal = JournalExport::new(BufReader::new(output));

@@ -4,7 +4,7 @@
 //! a younger KumoMTA can be read.
 
 use crate::clock;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -81,6 +81,14 @@ pub(crate) struct Response {
     enhanced_code: Option<EnhancedCode>,
     #[serde(default)]
     content: String,
+    /// The command that was answered; null for the banner, absent in what is no reply.
+    #[serde(default, deserialize_with = "written")]
+    command: Option<Option<String>>,
+}
+
+/// A field that is written, although it may be null.
+fn written<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Option<String>>, D::Error> {
+    Option::deserialize(value).map(Some)
 }
 
 #[derive(Debug, Deserialize)]
@@ -97,12 +105,27 @@ impl Response {
         Some(format!("{class}.{subject}.{detail}"))
     }
 
+    /// What came before a recipient was named, as Postfix shows it: `(in reply to MAIL FROM
+    /// command)`. It is not about the recipient.
+    fn frame(&self) -> Option<String> {
+        const EARLY: [&str; 6] = ["MAIL FROM", "EHLO", "HELO", "LHLO", "STARTTLS", "AUTH"];
+        if self.content.starts_with("KumoMTA internal") {
+            return None;
+        }
+        let command = self.command.as_ref()?.as_deref().map_or("CONNECT", str::trim_start);
+        let starts =
+            |name: &&str| command.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name));
+        let stage = if command == "CONNECT" { "CONNECT" } else { EARLY.into_iter().find(starts)? };
+        Some(format!("(in reply to {stage} command)"))
+    }
+
     /// `550 5.1.1 no such user`, as the server wrote it.
     pub(crate) fn text(&self) -> Option<String> {
         let code = (self.code > 0).then(|| self.code.to_string());
         let content = Some(self.content.trim()).filter(|content| !content.is_empty()).map(str::to_owned);
         let parts: Vec<String> = code.into_iter().chain(self.dsn()).chain(content).collect();
-        (!parts.is_empty()).then(|| parts.join(" "))
+        let is_told = !parts.is_empty();
+        is_told.then(|| parts.into_iter().chain(self.frame()).collect::<Vec<_>>().join(" "))
     }
 }
 

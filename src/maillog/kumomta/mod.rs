@@ -8,6 +8,8 @@ mod log_record;
 mod record_state;
 mod record_delivery;
 mod record_log;
+mod record_search;
 
 pub(crate) use record_log::RecordLog;
+pub(crate) use record_search::RecordSearch;
 pub(crate) use record_state::RecordState;

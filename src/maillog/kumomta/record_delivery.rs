@@ -1,8 +1,8 @@
 //! The deliveries that a record is about: one for each of its recipients.
 //!
 //! Not here: why it failed; KumoMTA's own classes have other words than carom's. Invariant: all
-//! records of one message and recipient give one id, whichever node wrote them; a bounce that
-//! came back later and a refusal of a client are deliveries apart.
+//! records of one message and recipient give one id, whichever node wrote them; a bounce that came
+//! back later and a refusal of a client are deliveries apart.
 
 use super::log_record::LogRecord;
 use super::record_state::{RecordState, RecordTimes};

@@ -9,10 +9,10 @@ use super::record_state::{RecordState, RecordTimes};
 use crate::config::OwnMail;
 use crate::maillog::Lines;
 use crate::maillog::delivery::Delivery;
+use crate::maillog::line_places::line_places;
 use crate::maillog::log_health::LogReading;
 use crate::maillog::postfix::LINE;
 use crate::maillog::unread_line::UnreadLine;
-use memchr::memchr_iter;
 use std::sync::Arc;
 
 pub(crate) struct RecordLog {
@@ -38,11 +38,8 @@ impl RecordLog {
 
     /// Reads whole lines and gives each delivery to `each`.
     pub(crate) fn read(&mut self, lines: &[u8], mut each: impl FnMut(&Delivery<'_>)) {
-        let mut start = 0;
-        let unfinished = (lines.last() != Some(&b'\n') && !lines.is_empty()).then_some(lines.len());
-        for end in memchr_iter(b'\n', lines).chain(unfinished) {
-            let line = lines[start..end].trim_ascii();
-            start = end + 1;
+        for place in line_places(lines) {
+            let line = lines[place].trim_ascii();
             if line.is_empty() {
                 self.lines.ignored += 1;
             } else if line.len() > LINE {

@@ -2,12 +2,13 @@
 //! status=sent (text)`.
 //!
 //! Not here: earlier attempts. Invariant: addresses end where Postfix ends them, whatever they
-//! contain, and the reply, which comes last, is never searched for fields.
+//! contain, and the reply, which comes last, is never searched for fields. Of a line that can be
+//! read in two ways, nobody is the recipient.
 
 use super::line_end::without_line_end;
 use super::session_envelope::address;
 use crate::maillog::logged_status::LoggedStatus;
-use memchr::memchr;
+use memchr::{memchr, memmem};
 
 /// What Postfix logs about one recipient after trying it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -84,6 +85,9 @@ impl<'a> Attempt<'a> {
             (original, rest) = address(after, b", ")?;
             attempt.original_recipient = Some(original);
         }
+        if let Some(doubtful) = doubtful_recipient(text, rest) {
+            (attempt.recipient, attempt.original_recipient) = (doubtful, None);
+        }
         loop {
             let (field, after): (Option<&mut &[u8]>, &[u8]) =
                 if let Some(after) = rest.strip_prefix(b"status=") {
@@ -115,6 +119,15 @@ impl<'a> Attempt<'a> {
             rest = after[comma..].strip_prefix(b", ")?;
         }
     }
+}
+
+/// What may be the recipient, if there is another end of it after the first, which `rest` follows.
+/// Without the quotes of the external form (`info_log_address_format = internal`, and before
+/// Postfix 3.5), what a stranger puts into a local part looks like the rest of a line. The longest
+/// one is no mailbox, so nothing follows from it.
+fn doubtful_recipient<'a>(text: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
+    let more = memmem::find(rest, b">, relay=")?;
+    Some(&text[..text.len() - rest.len() + more])
 }
 
 /// Finds a byte that is most likely among the first ones, where `memchr` would be slower.

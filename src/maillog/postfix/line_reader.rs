@@ -96,6 +96,11 @@ pub(crate) fn lossy(bytes: &[u8]) -> Cow<'_, str> {
 /// What a line turned out to be: a line of Postfix, whose event may still be `Unknown`, or not.
 pub(crate) type Parsed<'a> = Result<LogLine<'a>, NotPostfix>;
 
+/// Whether nothing is known of a line, not even that another program wrote it.
+pub(crate) fn is_unknown(parsed: &Parsed<'_>) -> bool {
+    matches!(parsed, Err(NotPostfix::Unknown) | Ok(LogLine { event: Event::Unknown, .. }))
+}
+
 /// Why a line is not Postfix's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotPostfix {

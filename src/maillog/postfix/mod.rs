@@ -20,7 +20,7 @@ pub(crate) use attempt::{Attempt, AttemptResult};
 pub(crate) use early_decision::{EarlyAction, HeaderDecision, SessionDecision, enhanced};
 pub(crate) use event::{Arrival, Event, NotificationKind, SubmittingClient, TakenUp};
 pub(crate) use line_reader::{
-    Grammar, LINE, LineReader, LogLine, LogServer, NotPostfix, Parsed, lossy, message,
+    Grammar, LINE, LineReader, LogLine, LogServer, NotPostfix, Parsed, is_unknown, lossy, message,
 };
 pub(crate) use logged_headers::LoggedHeaders;
 pub(crate) use session_envelope::{SessionEnvelope, address};

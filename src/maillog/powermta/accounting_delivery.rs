@@ -41,7 +41,6 @@ pub(crate) fn delivery<'a>(
         client_id: message_id.and_then(client_of_message_id).or_else(|| record.get(Column::ClientId)),
         sender: sender(record),
         recipient: Some(recipient),
-        original_recipient: original(record).filter(|original| !original.eq_ignore_ascii_case(recipient)),
         status,
         attempts: counted.attempts,
         first_seen: counted.first_ms,
@@ -66,7 +65,7 @@ fn route<'a>(record: &AccountingRecord<'a>) -> DeliveryRoute<'a> {
         .with(SourceKind::Campaign, record.campaign())
 }
 
-fn status(record: &AccountingRecord<'_>) -> Option<LoggedStatus> {
+pub(super) fn status(record: &AccountingRecord<'_>) -> Option<LoggedStatus> {
     match record.record_type {
         RecordType::Delivered => Some(LoggedStatus::Sent),
         RecordType::Bounced => {
@@ -85,7 +84,7 @@ fn status(record: &AccountingRecord<'_>) -> Option<LoggedStatus> {
     }
 }
 
-fn id(record: &AccountingRecord<'_>, recipient: &str, at_ms: i64) -> u64 {
+pub(super) fn id(record: &AccountingRecord<'_>, recipient: &str, at_ms: i64) -> u64 {
     let part = |column| record.get(column).unwrap_or_default().as_bytes();
     let queued = part(Column::TimeQueued);
     // Without the time it was queued, nothing joins two records.
@@ -100,11 +99,6 @@ fn id(record: &AccountingRecord<'_>, recipient: &str, at_ms: i64) -> u64 {
 fn sender<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
     let is_null = record.record_type != RecordType::RemoteBounce && record.has_column(Column::Orig);
     record.get(Column::Orig).or(is_null.then_some(""))
-}
-
-/// The address in `rfc822;user@example.com`.
-fn original<'a>(record: &AccountingRecord<'a>) -> Option<&'a str> {
-    record.get(Column::Orcpt).map(|orcpt| orcpt.split_once(';').map_or(orcpt, |(_, address)| address))
 }
 
 /// The reply of the remote server. Where there is none, PowerMTA's own words in `5.4.7 (delivery

@@ -50,7 +50,6 @@ pub(crate) enum Column {
     TimeFirstAttempt,
     Orig,
     Rcpt,
-    Orcpt,
     DsnStatus,
     DsnDiag,
     DsnMta,
@@ -66,7 +65,7 @@ pub(crate) enum Column {
 }
 
 /// Their names, in the same order.
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 19] = [
     "type",
     "timeLogged",
     "timeQueued",
@@ -74,7 +73,6 @@ const NAMES: [&str; 20] = [
     "timeFirstAttempt",
     "orig",
     "rcpt",
-    "orcpt",
     "dsnStatus",
     "dsnDiag",
     "dsnMta",

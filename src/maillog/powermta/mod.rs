@@ -9,6 +9,9 @@ mod accounting_record;
 mod accounting_times;
 mod accounting_delivery;
 mod accounting_faults;
+mod accounting_search;
+
+pub(crate) use accounting_search::AccountingSearch;
 
 use super::Lines;
 use super::delivery::Delivery;

@@ -1,7 +1,7 @@
 //! The parts of a time stamp: numbers and times of day.
 //!
-//! Each function returns a value and what follows it, or None. Not here: months
-//! (`month_names`), zones and years.
+//! Each function returns a value and what follows it, or None. Not here: months (`month_names`),
+//! zones and years.
 
 /// A number of at most this many digits, and what follows.
 pub(crate) fn number(text: &[u8], digits: usize) -> Option<(u32, &[u8])> {

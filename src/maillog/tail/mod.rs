@@ -14,7 +14,7 @@ mod open_file;
 mod lines_about;
 mod log_sample;
 
-pub(crate) use lines_about::LinesAbout;
+pub(crate) use lines_about::{FoundLine, LineSearch, LinesAbout, SearchedFile};
 pub(crate) use log_sample::{LogSample, SampledPart};
 pub(crate) use read_position::Position;
 pub(crate) use rotated_names::last_modified_ms;
@@ -22,15 +22,16 @@ pub(crate) use segments::series;
 
 use crate::error::{Error, Result};
 use crate::files::probe;
-use crate::files::regular;
+use crate::files::regular::{self, kind_name};
 use crate::files::user_database::SYSTEM;
 use log_file::Compression;
 use open_file::OpenFile;
 use rotated_names::{Age, ListedFile};
+use rustix::fs::FileType;
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes at the beginning of a file that tell what it is.
@@ -227,16 +228,12 @@ impl Tail {
 
 /// Reading a FIFO or a socket would wait for ever, and a device has no end.
 fn refuse_what_is_no_file(path: &Path) -> Result<()> {
-    let Some(kind) = path.metadata().ok().map(|metadata| metadata.file_type()) else { return Ok(()) };
-    let what = match kind {
-        _ if kind.is_file() => return Ok(()),
-        _ if kind.is_dir() => "a directory",
-        _ if kind.is_socket() => "a socket",
-        _ if kind.is_fifo() => "a named pipe",
-        _ => "a device",
-    };
-    let remedy = "set path of [[logs]] to the file that the mail server logs to";
-    Err(Error::new(format_args!("{}: it is {what}, not a file", path.display())).remedy(remedy))
+    let Ok(found) = path.metadata() else { return Ok(()) };
+    match FileType::from_raw_mode(found.mode()) {
+        FileType::RegularFile => Ok(()),
+        kind => Err(Error::new(format_args!("{}: it is {}, not a file", path.display(), kind_name(kind)))
+            .remedy("set path of [[logs]] to the file that the mail server logs to")),
+    }
 }
 
 fn missing(path: &Path, error: Option<io::Error>) -> Error {

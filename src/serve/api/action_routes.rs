@@ -8,7 +8,8 @@ use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::json_body::JsonBody;
 use super::super::problem::Problem;
 use crate::clock::{self, DAY_MS, HOUR_MS};
-use crate::journal::meant_steps;
+use crate::journal::meant_steps::{self, StepName};
+use crate::mailbox_syntax::normal_domain;
 use crate::message_log::MessageLog;
 use crate::release::{self, Undo, UndoFilter};
 use crate::store::{AuditFilter, PendingStep, Suppressed};
@@ -67,13 +68,17 @@ fn suppress_one(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     }
     let expires_ms = until.or(days);
     let written = body.needed("address")?;
-    let address = suppress::target(&written, expires_ms.is_some(), body.flag("force")?)
-        .map_err(|why| Problem::bad_value("address", why, "give an address, or a domain with days"))?;
+    let address = suppress::target(&written, expires_ms.is_some(), body.flag("force")?).map_err(|why| {
+        Problem::bad_value("address", as_members(&why), "give an address, or a domain with days")
+    })?;
+    let reason = body.text("reason")?.unwrap_or_else(|| OPERATOR.into());
+    let reason = suppress::reason(&reason)
+        .map_err(|why| Problem::bad_value("reason", why, "send at most 1000 octets"))?;
     let entry = Suppressed {
         address: address.clone(),
         sender_domain: suppress::sender_domain(&body.text("sender_domain")?.unwrap_or_default())
             .map_err(|why| Problem::bad_value("sender_domain", why, "give a domain, or leave it out"))?,
-        reason: body.text("reason")?.unwrap_or_else(|| OPERATOR.into()),
+        reason,
         source: OPERATOR.into(),
         added_ms: now_ms,
         expires_ms,
@@ -86,18 +91,33 @@ fn suppress_one(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     })
 }
 
+/// What the command says about its options, about the members of a body.
+fn as_members(why: &str) -> String {
+    why.replace("add --force", "send \"force\": true").replace("add --days or --until", "send days or until")
+}
+
 fn release_one(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let body = JsonBody::read(asked, &["address", "sender_domain"])?;
     let written = body.needed("address")?;
     let address = suppress::target(&written, true, true)
         .map_err(|why| Problem::bad_value("address", why, "give an entry of the list"))?;
-    let domain = body.text("sender_domain")?.map(|domain| domain.to_lowercase());
+    // An empty one names the entry for any sender; without the member, all entries are meant.
+    let domain = body.written("sender_domain")?.map(|domain| normal_domain(&domain));
     let before = entries(asked, &address, domain.as_deref())?;
     carry_out(asked, AuditedAction { name: "release", what: &address, before }, |store| {
         let released = store.unsuppress(&address, domain.as_deref())?;
         let left = store.entries_of(&address, domain.as_deref(), clock::now_ms())?;
         Ok(json!({ "address": address, "released": released, "still_suppressed_by": left }))
     })
+}
+
+/// Whether entries of the list come from there.
+pub(in crate::serve) fn known_source(source: Option<&str>) -> Result<(), Problem> {
+    let sources = ["report", "log", "operator", "import"];
+    match source.is_none_or(|source| sources.contains(&source)) {
+        true => Ok(()),
+        false => Err(Problem::bad_value("source", "is not known", format!("use {}", sources.join(", ")))),
+    }
 }
 
 fn undo(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
@@ -107,11 +127,7 @@ fn undo(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
         return Err(Problem::bad_value("since", "is missing", "give the beginning of the period"));
     };
     let source = body.text("source")?;
-    let sources = ["report", "log", "operator", "import"];
-    if source.as_deref().is_some_and(|source| !sources.contains(&source)) {
-        let fix = format!("use {}", sources.join(", "));
-        return Err(Problem::bad_value("source", "is not known", fix));
-    }
+    known_source(source.as_deref())?;
     let filter = UndoFilter {
         since_ms,
         until_ms: body.time("until")?.unwrap_or(now_ms.saturating_add(1)),
@@ -131,7 +147,7 @@ fn undo(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     if dry_run {
         return Ok(HttpAnswer::json(&shown));
     }
-    let what = format!("{} to {}", clock::rfc3339(filter.since_ms), clock::rfc3339(filter.until_ms));
+    let what = filter.words();
     let before = shown["entries"].clone();
     carry_out(asked, AuditedAction { name: "undo", what: &what, before }, |store| {
         let keys = found.carry_out(store, now_ms)?;
@@ -140,38 +156,33 @@ fn undo(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     })
 }
 
-/// The steps that the body names, and those that are pending.
-fn meant(asked: &HttpAsked<'_>) -> Result<(String, Vec<PendingStep>, Vec<PendingStep>), Problem> {
+/// The steps that the body names, as they are now.
+fn meant(asked: &HttpAsked<'_>) -> Result<(String, Vec<StepName>, Vec<PendingStep>), Problem> {
     let id = JsonBody::read(asked, &["id"])?.needed("id")?;
-    let pending = asked.desk.store().pending_steps()?;
-    let steps = meant_steps::of_id(&id, &pending).map_err(|error| {
+    let names = meant_steps::of_id(&id, asked.desk.store()).map_err(|error| {
         Problem::new(StatusCode::NOT_FOUND, "not-found", error.text(), "see /api/v1/outbox")
     })?;
-    let steps = steps.into_iter().cloned().collect();
-    Ok((id, steps, pending))
-}
-
-fn named(steps: &[PendingStep]) -> Vec<(String, usize)> {
-    steps.iter().map(|step| (step.key.clone(), step.step)).collect()
+    let steps = asked.desk.store().steps_at(&names)?;
+    Ok((id, names, steps))
 }
 
 fn retry(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    let (id, steps, _) = meant(asked)?;
+    let (id, names, steps) = meant(asked)?;
     let before = json!(steps);
     carry_out(asked, AuditedAction { name: "retry", what: &id, before }, |store| {
-        let done = store.retry(&named(&steps), clock::now_ms())?;
-        Ok(json!({ "done": done, "under_way": steps.len() - done }))
+        let done = store.retry(&names, clock::now_ms())?;
+        Ok(json!({ "done": done, "under_way": names.len() - done }))
     })
 }
 
 fn give_up(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    let (id, steps, pending) = meant(asked)?;
+    let (id, names, steps) = meant(asked)?;
     let before = json!(steps);
     carry_out(asked, AuditedAction { name: "drop", what: &id, before }, |store| {
-        let given_up = store.give_up(&named(&steps), clock::now_ms())?;
+        let given_up = store.give_up(&names, clock::now_ms())?;
         let done = given_up.len();
-        MessageLog::open(&asked.desk.config).append_given_up(&meant_steps::dropped(&given_up, pending));
-        Ok(json!({ "done": done, "under_way": steps.len() - done }))
+        MessageLog::open(&asked.desk.config).append_given_up(&meant_steps::dropped(&given_up, steps));
+        Ok(json!({ "done": done, "under_way": names.len() - done }))
     })
 }
 
@@ -188,6 +199,9 @@ fn silence(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     if until.is_some_and(|until| until <= now_ms) {
         let fix = "give a time to come; 0 hours ends it";
         return Err(Problem::bad_value("until", "is in the past", fix));
+    }
+    if until.is_some() && hours.is_some() {
+        return Err(Problem::bad_value("until", "contradicts hours", "use one of the two"));
     }
     let Some(until_ms) = until.or(hours).filter(|until| *until <= now_ms + LONGEST_MS) else {
         let fix = "give hours or until, at most 90 days; 0 hours ends it";

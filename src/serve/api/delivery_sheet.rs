@@ -7,56 +7,34 @@ use crate::clock;
 use crate::index::StoredDelivery;
 use crate::stats::render::comma_separated;
 
-const HEAD: [&str; 20] = [
-    "id",
-    "first_seen",
-    "last_seen",
-    "status",
-    "recipient",
-    "original_recipient",
-    "sender",
-    "client_id",
-    "queue_id",
-    "message_id",
-    "relay",
-    "dsn",
-    "reason",
-    "severity",
-    "about",
-    "reply",
-    "attempts",
-    "delay",
-    "size",
-    "source",
-];
-
 pub(super) fn sheet(deliveries: &[StoredDelivery]) -> String {
-    let rows: Vec<[String; 20]> = deliveries.iter().map(cells).collect();
-    comma_separated(&HEAD, rows.iter().map(|row| row.iter().map(String::as_str).collect()))
+    let head = cells(&StoredDelivery::default()).map(|(name, _)| name);
+    let rows: Vec<[String; 20]> = deliveries.iter().map(|one| cells(one).map(|(_, value)| value)).collect();
+    comma_separated(&head, rows.iter().map(|row| row.iter().map(String::as_str).collect()))
 }
 
-fn cells(one: &StoredDelivery) -> [String; 20] {
+fn cells(one: &StoredDelivery) -> [(&'static str, String); 20] {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     [
-        format!("{:016x}", one.id),
-        clock::rfc3339(one.first_seen),
-        clock::rfc3339(one.last_seen),
-        one.status.clone(),
-        text(&one.recipient),
-        text(&one.original_recipient),
-        text(&one.sender),
-        text(&one.client_id),
-        text(&one.queue_id),
-        text(&one.message_id),
-        text(&one.relay),
-        text(&one.dsn),
-        text(&one.reason),
-        text(&one.severity),
-        text(&one.about),
-        text(&one.reply),
-        one.attempts.to_string(),
-        one.delay.map(|delay| delay.to_string()).unwrap_or_default(),
-        one.size.map(|size| size.to_string()).unwrap_or_default(),
-        text(&one.source),
+        ("id", format!("{:016x}", one.id)),
+        ("first_seen", clock::rfc3339(one.first_seen)),
+        ("last_seen", clock::rfc3339(one.last_seen)),
+        ("status", one.status.clone()),
+        ("recipient", text(&one.recipient)),
+        ("original_recipient", text(&one.original_recipient)),
+        ("sender", text(&one.sender)),
+        ("client_id", text(&one.client_id)),
+        ("queue_id", text(&one.queue_id)),
+        ("message_id", text(&one.message_id)),
+        ("relay", text(&one.relay)),
+        ("dsn", text(&one.dsn)),
+        ("reason", text(&one.reason)),
+        ("severity", text(&one.severity)),
+        ("about", text(&one.about)),
+        ("reply", text(&one.reply)),
+        ("attempts", one.attempts.to_string()),
+        ("delay", one.delay.map(|delay| delay.to_string()).unwrap_or_default()),
+        ("size", one.size.map(|size| size.to_string()).unwrap_or_default()),
+        ("source", text(&one.source)),
     ]
 }

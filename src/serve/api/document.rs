@@ -45,7 +45,7 @@ mod tests {
         let routes = ROUTES.iter().chain(compat::ROUTES).copied().flatten();
         let row = |route: &HttpRoute| {
             let method = if route.acts() { "post" } else { "get" };
-            let names = route.parameters.iter().map(|name| (*name).to_owned()).collect();
+            let names = route.parameters().into_iter().map(str::to_owned).collect();
             (method.to_owned(), route.path.to_owned(), names)
         };
         assert_eq!(routes.map(row).collect::<Routes>(), documented());

@@ -2,7 +2,7 @@
 //!
 //! Not here: finding it (`found_message`, `find`).
 
-use super::super::found_message::FoundMessage;
+use super::super::found_message::{FoundMessage, OtherMessage};
 use super::super::http_answer::HttpAnswer;
 use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::problem::Problem;
@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 
 pub(super) const ROUTES: &[HttpRoute] = &[
-    HttpRoute::new("/api/v1/messages/{id}", Need::SomeMail, &[], message),
+    HttpRoute::new("/api/v1/messages/{id}", Need::SomeMail, &["delivery"], message),
     HttpRoute::new("/api/v1/find/{key}", Need::AllMail, &[], find),
     HttpRoute::new("/api/v1/reports/{about}", Need::AllMail, &[], reports),
     HttpRoute::new("/api/v1/reports/{about}/{id}", Need::AllMail, &[], report),
@@ -30,8 +30,12 @@ struct MessageLife {
     id: String,
     /// The lines of the mail log, the oldest first.
     lines: Vec<RawLine>,
+    /// Why there are none.
+    no_lines: Option<String>,
     deliveries: Vec<StoredDelivery>,
     timeline: Vec<Moment>,
+    /// Other messages with the same queue id.
+    others: Vec<OtherMessage>,
     /// What carom did about it and its recipients; null for a customer.
     known: Option<Known>,
 }
@@ -40,16 +44,17 @@ struct MessageLife {
 #[derive(Serialize)]
 struct Moment {
     time: String,
-    /// `seen`, `delivery`, `report`, `notification`, `suppressed`.
+    /// `seen`, `delivery`, `report`, `step`, `notification`, `suppressed`.
     what: &'static str,
     recipient: Option<String>,
     text: String,
 }
 
 fn message(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    let FoundMessage { id, lines, deliveries, known } = FoundMessage::find(asked, asked.part(0))?;
+    let found = FoundMessage::find(asked, asked.part(0))?;
+    let FoundMessage { id, lines, no_lines, deliveries, others, known } = found;
     let timeline = timeline(&deliveries, known.as_ref());
-    Ok(HttpAnswer::json(&MessageLife { id, lines, deliveries, timeline, known }))
+    Ok(HttpAnswer::json(&MessageLife { id, lines, no_lines, deliveries, timeline, others, known }))
 }
 
 fn timeline(deliveries: &[StoredDelivery], known: Option<&Known>) -> Vec<Moment> {
@@ -74,7 +79,11 @@ fn timeline(deliveries: &[StoredDelivery], known: Option<&Known>) -> Vec<Moment>
         for row in &known.log {
             let event = row.event.as_ref();
             let recipient = event.map(|event| event.recipient.clone());
-            add(row.at_ms, "report", recipient, row.text());
+            add(row.at_ms, "report", recipient.clone(), row.text());
+            for step in &row.steps {
+                let at_ms = step.at.as_deref().and_then(clock::parse).unwrap_or(row.at_ms);
+                add(at_ms, "step", recipient.clone(), step.text());
+            }
         }
         for entry in &known.suppressed {
             let text = format!("suppressed: {}", entry.reason);

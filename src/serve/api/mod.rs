@@ -3,8 +3,8 @@
 //! Not here: finding it. Invariant: an object here has the keys that its command prints with
 //! `--json`.
 
-mod action_routes;
-pub(super) mod delivery_routes;
+pub(super) mod action_routes;
+mod delivery_routes;
 mod delivery_sheet;
 mod document;
 mod health_routes;

@@ -9,6 +9,7 @@ use super::super::http_answer::HttpAnswer;
 use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::json_body::JsonBody;
 use super::super::problem::Problem;
+use crate::config::is_rule_named;
 use crate::deadline::stopping;
 use crate::ingest::Watch;
 use crate::suggest::{self, DraftChanges, Suggestion, WrittenRule};
@@ -87,30 +88,31 @@ fn install(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
         let fix = "make the pattern narrower, or send \"force\": true";
         return Err(Problem::new(StatusCode::CONFLICT, "takes-over", detail, fix));
     }
-    let config = &asked.desk.config;
-    let rules = config.installed_rules()?;
-    let before = json!({ "rules": rules.len() });
+    let mut held = asked.desk.config.hold_rules()?;
+    if held.has(&rule.name) {
+        let fix = "choose another name";
+        return Err(Problem::bad_value("name", "was installed a moment ago", fix));
+    }
+    let before = json!({ "rules": held.rules.len() });
     carry_out(asked, AuditedAction { name: "install-rule", what: &rule.name, before }, |_| {
-        let rules: Vec<toml::Table> = rules.into_iter().chain([rule.table()]).collect();
-        config.install_rules(&rules)?;
+        held.rules.push(rule.table());
+        held.install()?;
         Ok(json!({ "rule": rule, "changes": changes, "for_old_failures": "carom reclassify" }))
     })
 }
 
 fn remove(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let name = JsonBody::read(asked, &["name"])?.needed("name")?;
-    let config = &asked.desk.config;
-    let (gone, left): (Vec<_>, Vec<_>) = config
-        .installed_rules()?
-        .into_iter()
-        .partition(|rule| rule.get("name").and_then(toml::Value::as_str) == Some(name.as_str()));
-    let Some(rule) = gone.first() else {
+    let mut held = asked.desk.config.hold_rules()?;
+    let Some(before) = held.rules.iter().find(|rule| is_rule_named(rule, &name)).map(|rule| json!(rule))
+    else {
         let fix = "see /api/v1/rules; rules of the config are removed there";
         let detail = format!("no rule {name} is installed");
         return Err(Problem::new(StatusCode::NOT_FOUND, "not-found", detail, fix));
     };
-    carry_out(asked, AuditedAction { name: "remove-rule", what: &name, before: json!(rule) }, |_| {
-        config.install_rules(&left)?;
+    carry_out(asked, AuditedAction { name: "remove-rule", what: &name, before }, |_| {
+        held.rules.retain(|rule| !is_rule_named(rule, &name));
+        held.install()?;
         Ok(json!({ "name": name, "removed": true, "for_old_failures": "carom reclassify" }))
     })
 }

@@ -1,10 +1,10 @@
 //! `/api/v1/statistics`: the figures of any period, as JSON or as a sheet of CSV, and the replies
 //! that no rule knows.
 
+use super::super::delivery_filters::{filter, period};
 use super::super::http_answer::HttpAnswer;
 use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::problem::Problem;
-use super::delivery_routes;
 use crate::index::Filter;
 use crate::stats::render::ReportForm;
 use crate::stats::render::sheet::Sheet;
@@ -23,11 +23,7 @@ fn statistics(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let sheets: Vec<&str> = sheets.iter().map(|sheet| sheet.name()).collect();
     let sheet = query.word("sheet", &sheets)?;
     let form = query.word("format", &["json", "csv"])?;
-    let (since, until) = (query.time("since")?, query.time("until")?);
-    let period = asked.view.period(since, until).map_err(|error| {
-        Problem::bad_value("since", error.text(), "give the beginning as since, and the end as until")
-    })?;
-    let figures = asked.view.figures(&asked.desk.config, period)?;
+    let figures = asked.view.figures(&asked.desk.config, period(asked, None)?)?;
     if form == Some("json") || (form.is_none() && sheet.is_none()) {
         return Ok(HttpAnswer::of("application/json", ReportForm::Json.render(&figures)?));
     }
@@ -39,7 +35,7 @@ fn statistics(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
 
 fn unknown(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let limit = asked.query.number("limit", (1, 1000))?.unwrap_or(50);
-    let filter = Filter { limit: Some(limit), ..delivery_routes::filter(asked.query)? };
+    let filter = Filter { limit: Some(limit), ..filter(asked.query)? };
     let index = asked.view.whole()?.index;
     let shapes = index.map(|index| index.unclassified(&filter)).transpose()?.unwrap_or_default();
     Ok(HttpAnswer::json(&json!({ "unknown": shapes })))

@@ -8,6 +8,7 @@ use super::super::problem::Problem;
 use crate::alert::Desk;
 use crate::clock;
 use crate::digest;
+use crate::mailbox_syntax::normal_domain;
 use crate::stats::sink_counters;
 use crate::store::{PendingStep, Store, Suppressed};
 use crate::suppress;
@@ -54,15 +55,21 @@ fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let action = query.text("action");
     let after = query.text("cursor").map(step_place).transpose()?;
     of_store(asked, json!({ "steps": [], "next": null }), |store| {
-        let mut steps = store.pending_steps()?;
-        steps.retain(|step| {
+        let fits = |step: &PendingStep| {
             state.is_none_or(|state| step.state == state) && action.is_none_or(|action| step.action == action)
-        });
-        // A step may have ended since the page before: its place is what counts.
-        let from = after.map_or(0, |after| steps.partition_point(|step| StepPlace::of(step) <= after));
-        let steps = &steps[from..];
-        let page = &steps[..steps.len().min(limit)];
-        let next = page.last().filter(|_| steps.len() > limit).map(|step| StepPlace::of(step).written());
+        };
+        let (mut page, mut has_more) = (Vec::new(), false);
+        store.visit_shown_steps(&mut |step| {
+            // A step may have ended since the page before: its place is what counts.
+            if fits(&step) && after.as_ref().is_none_or(|after| StepPlace::of(&step) > *after) {
+                has_more = page.len() == limit;
+                if !has_more {
+                    page.push(step);
+                }
+            }
+            Ok(!has_more)
+        })?;
+        let next = page.last().filter(|_| has_more).map(|step| StepPlace::of(step).written());
         Ok(json!({ "steps": page, "next": next }))
     })
 }
@@ -131,7 +138,7 @@ fn suppressions(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
 fn entries(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let address = suppress::target(asked.part(0), true, true)
         .map_err(|why| Problem::bad_value("address", why, "give an address, or an entry of the list"))?;
-    let sender_domain = asked.query.text("sender_domain").map(str::to_lowercase);
+    let sender_domain = asked.query.text("sender_domain").map(normal_domain);
     let (entries, is_suppressed) =
         asked.view.entries_of(&address, sender_domain.as_deref(), clock::now_ms())?;
     let answer = json!({ "address": address, "suppressed": is_suppressed, "suppressions": entries });

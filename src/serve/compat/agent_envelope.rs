@@ -18,23 +18,35 @@ pub(in crate::serve) fn is_of_agent(path: &str) -> bool {
 
 /// A result for a client that sent these header fields.
 pub(super) fn enveloped(asked: &HeaderMap, result: Value) -> HttpAnswer {
-    sealed(asked, result, (true, "OK"))
+    sealed(asked, |to| _ = serde_json::to_writer(to, &result), (true, "OK"))
+}
+
+/// The same for a result that is written as JSON, and may be large.
+pub(super) fn enveloped_text(asked: &HeaderMap, write: impl FnOnce(&mut Vec<u8>)) -> HttpAnswer {
+    sealed(asked, write, (true, "OK"))
 }
 
 /// What went wrong.
 pub(in crate::serve) fn refused(problem: Problem, asked: &HeaderMap) -> HttpAnswer {
     let message = format!("{}: {}", problem.detail(), problem.fix());
-    let answer = sealed(asked, Value::Null, (false, &message));
+    let answer = sealed(asked, |to| to.extend(b"null"), (false, &message));
     let HttpAnswer { status, fields, .. } = problem.answer();
     HttpAnswer { status, fields, ..answer }
 }
 
 /// Clients that name their version get that of the server.
-fn sealed(asked: &HeaderMap, result: Value, (succeeded, message): (bool, &str)) -> HttpAnswer {
+fn sealed(
+    asked: &HeaderMap,
+    write: impl FnOnce(&mut Vec<u8>),
+    (succeeded, message): (bool, &str),
+) -> HttpAnswer {
     let mut status = json!({ "succeeded": succeeded, "message": message, "timeStamp": clock::now_ms() });
     if asked.contains_key("client-version") {
         status["version"] = env!("CARGO_PKG_VERSION").into();
         status["responseTime"] = 0.into();
     }
-    HttpAnswer::json(&json!({ "result": result, "status": status }))
+    let mut body = br#"{"result":"#.to_vec();
+    write(&mut body);
+    body.extend(format!(",\"status\":{status}}}\n").bytes());
+    HttpAnswer::of("application/json", body)
 }

@@ -1,17 +1,18 @@
 //! `/agent-read/…`: the deliveries of a client, as Postfix-Deliverability-Analytics answers.
 //!
-//! Not here: a record (`agent_record`). Invariant: both ends of a period belong to it.
+//! Not here: a record (`agent_record`). Invariant: both ends of a period belong to it; an answer
+//! has all that was asked for, or it is an error that names a shorter period.
 
 use super::super::http_answer::HttpAnswer;
 use super::super::http_query::HttpQuery;
 use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::problem::Problem;
 use super::super::view::PageAsked;
-use super::agent_envelope::enveloped;
+use super::agent_envelope::enveloped_text;
 use super::agent_record::{self, AgentRecord};
+use super::agent_records::{AgentRecords, MOST, OfGroup, TooMany};
 use crate::index::Filter;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use axum::http::StatusCode;
 
 pub(super) const ROUTES: &[HttpRoute] = &[
     HttpRoute::new("/agent-read/{client}", Need::SomeMail, PARAMETERS, of_client).for_agents(),
@@ -21,10 +22,8 @@ pub(super) const ROUTES: &[HttpRoute] = &[
 ];
 
 const PARAMETERS: &[&str] = &["from", "to", "lastOrFirst", "groupBy"];
-/// Records of an answer; a narrower period has the others.
-const MOST: usize = 50_000;
 /// Records that are read together.
-const PAGE: usize = 5000;
+const PAGE: usize = 1000;
 /// The names that records are grouped by.
 const GROUPS: [&str; 3] = ["rcptEmail", "queueId", "msgId"];
 
@@ -48,26 +47,29 @@ fn of_value(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
 
 fn answer(asked: &HttpAsked<'_>, filter: Filter) -> Result<HttpAnswer, Problem> {
     let wanted = Wanted::read(asked.query)?;
-    let mut records = Vec::new();
-    let mut after = None;
+    let kept = if wanted.last.is_some() { OfGroup::One } else { OfGroup::Each };
+    let (mut records, mut after) = (AgentRecords::new(kept), None);
     let filter = Filter { since_ms: wanted.from, until_ms: wanted.to.map(|to| to + 1), ..filter };
     loop {
         let page = asked.view.deliveries(PageAsked {
             filter: filter.clone(),
             is_wanted: &|_| true,
             after,
-            oldest_first: true,
+            oldest_first: wanted.last != Some(true),
             limit: PAGE,
         })?;
         let some = page.deliveries.iter().filter_map(AgentRecord::of);
-        records.extend(some.filter(|record| !record.was_no_trouble()));
+        for record in some.filter(|record| !record.was_no_trouble()) {
+            let added = records.add(wanted.group_of(&record), &record);
+            added.map_err(|TooMany| wanted.too_many(record.date))?;
+        }
         after = page.next;
-        if after.is_none() || records.len() >= MOST {
+        let has_the_one = kept == OfGroup::One && wanted.groups.is_empty() && !records.is_empty();
+        if after.is_none() || has_the_one {
             break;
         }
     }
-    records.truncate(MOST);
-    Ok(enveloped(asked.headers, wanted.shape(records)))
+    Ok(enveloped_text(asked.headers, |to| records.write(to, wanted.groups.len())))
 }
 
 struct Wanted {
@@ -108,43 +110,27 @@ impl Wanted {
         Ok(Wanted { from: time("from")?, to: time("to")?, last, groups })
     }
 
-    /// The records, the oldest first, in the shape that was asked for.
-    fn shape(&self, records: Vec<AgentRecord>) -> Value {
-        match &self.groups[..] {
-            [inner, outer] => {
-                let outer = grouped(records, outer).into_iter();
-                let within = |(value, records)| {
-                    let inner = grouped(records, inner).into_iter();
-                    (value, Value::Object(inner.map(|(value, some)| (value, self.leaf(some))).collect()))
-                };
-                Value::Object(outer.map(within).collect::<Map<_, _>>())
-            }
-            [name] => {
-                let groups = grouped(records, name).into_iter();
-                Value::Object(groups.map(|(value, some)| (value, self.leaf(some))).collect())
-            }
-            _ => self.leaf(records),
-        }
-    }
-
-    fn leaf(&self, mut records: Vec<AgentRecord>) -> Value {
-        match self.last {
-            None => json!(records),
-            Some(true) => json!(records.pop()),
-            Some(false) => json!(records.into_iter().next()),
-        }
-    }
-}
-
-fn grouped(records: Vec<AgentRecord>, name: &str) -> BTreeMap<String, Vec<AgentRecord>> {
-    let mut groups: BTreeMap<String, Vec<AgentRecord>> = BTreeMap::new();
-    for record in records {
-        let value = match name {
-            "rcptEmail" => &record.rcpt_email,
-            "queueId" => &record.queue_id,
-            _ => &record.msg_id,
+    /// The values that a record is grouped by, the outer one first.
+    fn group_of(&self, record: &AgentRecord) -> [String; 2] {
+        let of = |name: Option<&String>| match name.map(String::as_str) {
+            Some("rcptEmail") => record.rcpt_email.clone(),
+            Some("queueId") => record.queue_id.clone(),
+            Some(_) => record.msg_id.clone(),
+            None => String::new(),
         };
-        groups.entry(value.clone()).or_default().push(record);
+        match &self.groups[..] {
+            [inner, outer] => [of(Some(outer)), of(Some(inner))],
+            names => [of(names.first()), String::new()],
+        }
     }
-    groups
+
+    /// What is asked for does not go into one answer; `date` is that of the first record too many.
+    fn too_many(&self, date: i64) -> Problem {
+        let detail = format!("the records are more than {} MiB", MOST >> 20);
+        let fix = match (self.last, self.from.unwrap_or(0)) {
+            (None, from) if date > from => format!("ask with to={}, and then with from={date}", date - 1),
+            _ => "ask for a shorter period with from and to, or for one rcptEmail".to_owned(),
+        };
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail, fix)
+    }
 }

@@ -6,14 +6,16 @@
 use super::super::http_answer::HttpAnswer;
 use super::super::http_route::{HttpAsked, HttpRoute, Need};
 use super::super::problem::Problem;
-use super::super::view::{NewestAsked, PageAsked};
-use super::agent_envelope::enveloped;
+use super::super::view::PageAsked;
+use super::agent_envelope::{enveloped, enveloped_text};
 use super::agent_record::AgentRecord;
+use super::agent_records::{AgentRecords, MOST, OfGroup, TooMany};
 use crate::clock;
-use crate::index::{Filter, Index, StoredDelivery};
+use crate::index::{Filter, Index};
+use axum::http::StatusCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
 
 pub(super) const ROUTES: &[HttpRoute] = &[
     HttpRoute::new("/agent-status", Need::AllMail, &[], status).for_agents(),
@@ -29,10 +31,8 @@ const CLIENT_LINES: &str = "Count of indexed client-id log lines from backup";
 const MESSAGE_LINES: &str = "Count of indexed message-id log lines from backup";
 const ENTRIES: &str = "Count of indexed log entries (delivery attempts regardless of the status) from backup";
 
-/// Pages of deliveries that are looked at, the newest first.
-const PAGES: usize = 20;
-/// Deliveries of a page.
-const PAGE: usize = 5000;
+/// Deliveries that are read together.
+const PAGE: usize = 1000;
 
 /// A time as it writes one.
 fn shown(at_ms: Option<i64>) -> String {
@@ -59,47 +59,56 @@ fn status(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     ))
 }
 
-/// Gives `each` the newest deliveries of clients that the caller sees.
-fn each_delivery(
-    asked: &HttpAsked<'_>,
-    filter: &Filter,
-    mut each: impl FnMut(&str, AgentRecord),
-) -> Result<(), Problem> {
-    let is_wanted = &|delivery: &StoredDelivery| delivery.client_id.is_some();
-    asked.view.newest(&NewestAsked { filter, is_wanted, page: PAGE, pages: PAGES }, |delivery| {
-        if let Some((client, record)) = delivery.client_id.as_deref().zip(AgentRecord::of(delivery)) {
-            each(client, record);
-        }
-    })?;
-    Ok(())
-}
-
-fn by_client(asked: &HttpAsked<'_>) -> Result<BTreeMap<String, BTreeSet<String>>, Problem> {
-    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    each_delivery(asked, &Filter::default(), |client, record| {
-        found.entry(client.to_owned()).or_default().insert(record.rcpt_email);
-    })?;
-    Ok(found)
-}
-
 fn address_counts(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    let counts = by_client(asked)?.into_iter().map(|(client, all)| (client, Value::from(all.len())));
+    let counts = asked.view.address_counts()?.into_iter();
+    let counts = counts.map(|(client, count)| (client, Value::from(count)));
     Ok(enveloped(asked.headers, Value::Object(counts.collect())))
 }
 
 fn addresses(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    Ok(enveloped(asked.headers, json!(by_client(asked)?)))
+    let (mut found, mut is_whole) = (AgentRecords::new(OfGroup::Each), true);
+    asked.view.each_address(|client, address| {
+        is_whole = found.add([client.to_owned(), String::new()], &address).is_ok();
+        if is_whole { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    match is_whole {
+        true => Ok(enveloped_text(asked.headers, |to| found.write(to, 1))),
+        false => Err(too_many("addresses")),
+    }
 }
 
 fn unknown_bounces(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    let mut found: BTreeMap<String, Vec<AgentRecord>> = BTreeMap::new();
+    let (mut found, mut after) = (AgentRecords::new(OfGroup::Each), None);
     let statuses = ["bounced", "deferred"].map(str::to_owned).to_vec();
-    each_delivery(asked, &Filter { statuses, ..Filter::default() }, |client, record| {
-        if record.is_unknown() {
-            found.entry(client.to_owned()).or_default().push(record);
+    let filter = Filter { statuses, ..Filter::default() };
+    loop {
+        let page = asked.view.deliveries(PageAsked {
+            filter: filter.clone(),
+            is_wanted: &|delivery| delivery.client_id.is_some(),
+            after,
+            oldest_first: false,
+            limit: PAGE,
+        })?;
+        for delivery in &page.deliveries {
+            let Some((client, record)) = delivery.client_id.clone().zip(AgentRecord::of(delivery)) else {
+                continue;
+            };
+            if record.is_unknown() {
+                let added = found.add([client, String::new()], &record);
+                added.map_err(|TooMany| too_many("bounces"))?;
+            }
         }
-    })?;
-    Ok(enveloped(asked.headers, json!(found)))
+        after = page.next;
+        if after.is_none() {
+            return Ok(enveloped_text(asked.headers, |to| found.write(to, 1)));
+        }
+    }
+}
+
+fn too_many(what: &str) -> Problem {
+    let detail = format!("the {what} are more than {} MiB", MOST >> 20);
+    let fix = "ask /agent-read/CLIENT with from and to for each client";
+    Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", detail, fix)
 }
 
 fn index_age(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {

@@ -6,6 +6,7 @@
 mod agent_envelope;
 mod agent_read;
 mod agent_record;
+mod agent_records;
 mod agent_status;
 mod metrics;
 mod sink_pages;

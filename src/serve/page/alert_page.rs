@@ -84,5 +84,11 @@ fn row(to: &mut Html, state: &RuleState, reader: &PageReader) {
             ActionButton { path: SILENCE, word, about: &about, values: &values, ask: "", then: "" }
                 .write(to, reader);
         }
+        if state.silent_until.is_some() {
+            let values = [("alert", state.alert.as_str()), ("hours", "0")];
+            let (word, about) = ("End", format!("of silence: {}", state.alert));
+            ActionButton { path: SILENCE, word, about: &about, values: &values, ask: "", then: "" }
+                .write(to, reader);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! `/deliveries`: the list behind every figure, by whatever deliveries have.
 //!
-//! Not here: finding them (`delivery_routes`). Invariant: the list shows the command that prints
+//! Not here: finding them (`delivery_filters`). Invariant: the list shows the command that prints
 //! the same.
 
 use super::delivery_table::{count, table};
@@ -8,7 +8,7 @@ use super::frame::Frame;
 use super::page_parts::{command, note, title};
 use super::page_reader::PageReader;
 use super::showing::show;
-use crate::serve::api::delivery_routes;
+use crate::serve::delivery_filters::{self, FILTERS};
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_query::HttpQuery;
 use crate::serve::http_route::HttpAsked;
@@ -33,24 +33,25 @@ const CHOICES: [(&str, &str); 10] = [
 ];
 /// Those of them that are always shown.
 const USUAL: usize = 5;
-/// What the form does not have; it is kept when the form is sent.
-const KEPT: [&str; 8] = ["queue_id", "message_id", "source", "tls", "about", "own", "shape", "relay"];
 
 pub(super) fn deliveries(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let reader = PageReader::of(asked, "/deliveries");
-    let found = delivery_routes::found(asked, PAGE)?;
+    let found = delivery_filters::found(asked, PAGE)?;
     let frame = Frame { title: "Deliveries", path: "/deliveries", fresh_for: None, reader: &reader };
     Ok(show(&frame, |to| {
         title(to, "Deliveries");
         form(to, asked.query);
         count(to, found.deliveries.len(), found.next.is_some());
         match found.deliveries.is_empty() {
+            true if found.next.is_some() => {
+                note(to, "None of the newest deliveries is one. Older deliveries were not looked at yet.");
+            }
             true => note(to, "There is no such delivery."),
             false => table(to, &found.deliveries, &reader),
         }
         if let Some(next) = found.next {
             let mut query = asked.query.clone();
-            query.set("cursor", delivery_routes::cursor(next));
+            query.set("cursor", delivery_filters::cursor(next));
             to.raw("<p>");
             to.tag("a", &[("class", &"more"), ("href", &format_args!("/deliveries?{}", query.written()))]);
             to.raw("Older deliveries</a></p>\n");
@@ -77,52 +78,37 @@ fn form(to: &mut Html, query: &HttpQuery) {
         field(to, name, label, query);
     }
     to.raw("</div></details>");
-    for name in KEPT {
+    // What the form does not have is kept when it is sent.
+    for name in FILTERS.iter().filter(|name| CHOICES.iter().all(|(choice, _)| choice != *name)) {
         if let Some(value) = query.text(name) {
-            to.tag("input", &[("type", &"hidden"), ("name", &name), ("value", &value)]);
+            to.tag("input", &[("type", &"hidden"), ("name", name), ("value", &value)]);
         }
     }
     to.raw("<button>Show</button></form>\n");
 }
 
 fn field(to: &mut Html, name: &'static str, label: &'static str, query: &HttpQuery) {
-    let value = query.text(name).unwrap_or_default();
+    // An empty field is no filter, so the null sender is written as people write it.
+    let is_null_sender = name == "sender" && query.given(name) == Some("");
+    let value = if is_null_sender { "<>" } else { query.text(name).unwrap_or_default() };
     to.raw("<label>").raw(label);
     to.tag("input", &[("name", &name), ("value", &value), ("maxlength", &998), ("autocomplete", &"off")]);
     to.raw("</label>");
 }
 
 fn command_of(query: &HttpQuery) -> String {
-    let is_option = |name: &str| !matches!(name, "cursor" | "limit" | "order" | "group" | "format");
-    let options = query.pairs().filter(|(name, value)| is_option(name) && !value.is_empty());
-    let shown: Vec<(&'static str, &str)> = options.filter_map(|(name, value)| option(name, value)).collect();
-    typed("carom deliveries", shown.into_iter())
+    let given = FILTERS.iter().filter_map(|name| option(name, query.given(name)?));
+    typed("carom deliveries", given)
 }
 
-/// The option of the command for a parameter.
-fn option<'v>(name: &str, value: &'v str) -> Option<(&'static str, &'v str)> {
-    Some(match (name, value) {
-        ("own", "false") => ("others", ""),
-        ("own", _) => ("own", ""),
-        ("failed", _) => ("failed", ""),
-        ("unclassified", _) => ("unclassified", ""),
-        ("recipient", value) => ("recipient", value),
-        ("sender", value) => ("sender", value),
-        ("client", value) => ("client", value),
-        ("status", value) => ("status", value),
-        ("reason", value) => ("reason", value),
-        ("provider", value) => ("provider", value),
-        ("domain", value) => ("domain", value),
-        ("sender_domain", value) => ("sender-domain", value),
-        ("relay", value) => ("relay", value),
-        ("shape", value) => ("shape", value),
-        ("queue_id", value) => ("queue-id", value),
-        ("message_id", value) => ("message-id", value),
-        ("source", value) => ("source", value),
-        ("tls", value) => ("tls", value),
-        ("about", value) => ("about", value),
-        ("since", value) => ("since", value),
-        ("until", value) => ("until", value),
-        _ => return None,
-    })
+/// The option of the command for a parameter, and its value; `None`: it asks for nothing.
+fn option<'v>(name: &str, value: &'v str) -> Option<(String, &'v str)> {
+    let option = || name.replace('_', "-");
+    match (name, value) {
+        ("sender", "") => Some((option(), "<>")),
+        ("own", "false") => Some(("others".into(), "")),
+        (_, "") | ("failed" | "unclassified", "false" | "0") => None,
+        ("own" | "failed" | "unclassified", _) => Some((option(), "")),
+        (_, value) => Some((option(), value)),
+    }
 }

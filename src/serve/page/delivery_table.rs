@@ -7,6 +7,8 @@ use super::frame::LONGEST;
 use super::page_parts::RowTable;
 use super::page_reader::PageReader;
 use crate::index::StoredDelivery;
+use crate::maillog::LoggedStatus;
+use crate::serve::found_message::delivery_id;
 use crate::stats::render::html::markup::Html;
 use crate::stats::render::wording::number;
 use url::form_urlencoded::Serializer;
@@ -76,12 +78,21 @@ pub(crate) fn search_address(key: &str) -> String {
 
 /// Where the life of its message is shown; a message that was refused in the session has none.
 fn life_address(delivery: &StoredDelivery) -> Option<String> {
-    let queue_id = delivery.queue_id.as_deref()?;
-    Some(message_address(queue_id))
+    match (&delivery.queue_id, &delivery.message_id) {
+        (Some(queue_id), _) => Some(message_address(queue_id, Some(&delivery_id(delivery)))),
+        // PowerMTA's records name no queue id, and few a Message-ID.
+        (None, Some(message_id)) => Some(message_address(message_id, None)),
+        (None, None) if delivery.status == LoggedStatus::Rejected.name() => None,
+        (None, None) => Some(message_address(&delivery_id(delivery), None)),
+    }
 }
 
-pub(crate) fn message_address(id: &str) -> String {
-    Serializer::for_suffix(String::from("/message?"), 9).append_pair("id", id).finish()
+/// `delivery`: one of its deliveries, because queue ids are used again.
+pub(crate) fn message_address(id: &str, delivery: Option<&str>) -> String {
+    let mut query = Serializer::for_suffix(String::from("/message?"), 9);
+    query.append_pair("id", id);
+    query.extend_pairs(delivery.map(|delivery| ("delivery", delivery)));
+    query.finish()
 }
 
 /// How many there are, and whether there are more.
@@ -90,6 +101,7 @@ pub(crate) fn count(to: &mut Html, shown: usize, more: bool) {
     to.raw(match (shown, more) {
         (1, false) => " delivery.</p>\n",
         (_, false) => " deliveries.</p>\n",
+        (0, true) => " deliveries on this page, which looks at a part of them.</p>\n",
         (_, true) => " deliveries on this page; there are more.</p>\n",
     });
 }

@@ -71,5 +71,6 @@ pub(crate) fn suppress_form(to: &mut Html, address: &str, reader: &PageReader) {
     to.raw("</label><label>Why<input name=reason maxlength=200 value=operator></label>");
     to.raw("<label>Days<input name=days type=number min=1 max=36500 placeholder=\"for ever\"></label>");
     to.raw("<label>Only mail of<input name=sender_domain maxlength=253 placeholder=\"any sender domain\">");
-    to.raw("</label><button disabled>Suppress</button></form>\n");
+    to.raw("</label><label class=check><input type=checkbox name=force value=true> ");
+    to.raw("Even a whole mail provider</label><button disabled>Suppress</button></form>\n");
 }

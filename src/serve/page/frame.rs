@@ -6,6 +6,7 @@
 
 use super::page_reader::PageReader;
 use super::style;
+use crate::clock;
 use crate::stats::render::html::markup::Html;
 
 /// Characters of a name or an address that are shown.
@@ -63,6 +64,16 @@ impl Frame<'_> {
         to.raw("<input id=q name=q type=search required maxlength=998 autocomplete=off spellcheck=false ");
         to.raw("placeholder=\"Address or id\"><button>Find</button></form>");
         to.raw("</div></header>\n<main id=main tabindex=-1>\n");
+        if let Some(at_ms) = self.reader.overdue_since {
+            to.raw("<p class=unreadable>The logs were last read at ");
+            self.reader.time(&mut to, at_ms);
+            to.raw(match self.reader.is_whole {
+                true => {
+                    ": let <code>carom cron</code> run each minute. <code>carom check</code> says more.</p>\n"
+                }
+                false => ", so newer mail is not shown yet.</p>\n",
+            });
+        }
         to
     }
 
@@ -74,7 +85,11 @@ impl Frame<'_> {
         self.zones(&mut to);
         if let Some(seconds) = self.fresh_for {
             to.raw("<p class=live hidden><label>");
-            to.tag("input", &[("type", &"checkbox"), ("id", &"live"), ("data-every", &seconds)]);
+            let at = self.reader.clock(clock::now_ms(), "%H:%M:%S");
+            to.tag(
+                "input",
+                &[("type", &"checkbox"), ("id", &"live"), ("data-every", &seconds), ("data-at", &at)],
+            );
             to.raw(" Refresh every ").text(seconds).raw(" s</label></p>");
         }
         self.name(&mut to);

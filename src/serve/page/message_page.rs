@@ -3,13 +3,15 @@
 //!
 //! Not here: finding them (`serve::found_message`).
 
-use super::delivery_table::{address, status};
+use super::delivery_table::{address, message_address, status};
 use super::frame::{Frame, LONGEST};
 use super::page_parts::{command, note, title};
 use super::page_reader::PageReader;
 use super::showing::show;
 use crate::clock;
 use crate::index::StoredDelivery;
+use crate::maillog::{AttemptResult, LineMeaning, LoggedStatus};
+use crate::message_log::StepNow;
 use crate::serve::found_message::FoundMessage;
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_route::HttpAsked;
@@ -18,7 +20,7 @@ use crate::stats::render::html::figure_lists::shell_word;
 use crate::stats::render::html::markup::{Html, card};
 use crate::stats::render::wording::{bytes, duration, number};
 
-pub(super) const PARAMETERS: &[&str] = &["id"];
+pub(super) const PARAMETERS: &[&str] = &["id", "delivery"];
 /// Characters of a line of the log.
 const LINE: usize = 2000;
 /// Lines and recipients that are shown.
@@ -37,13 +39,41 @@ impl FoundMessage {
         if let Some(first) = self.deliveries.first() {
             facts(to, first);
         }
+        self.others(to, reader);
         self.recipients(to, reader);
         self.timeline(to, reader);
         self.steps(to, reader);
-        let typed = format!("carom find {}", shell_word(&self.id));
+        let typed = format!("carom find {}", shell_word(self.key()));
         if reader.is_whole {
             command(to, "The same on the command line", &typed);
         }
+    }
+
+    /// What the command finds it by: it knows no ids of deliveries.
+    fn key(&self) -> &str {
+        let is_nameless = |one: &&StoredDelivery| one.queue_id.is_none() && one.message_id.is_none();
+        let nameless = self.deliveries.first().filter(is_nameless);
+        nameless.and_then(|one| one.recipient.as_deref()).unwrap_or(&self.id)
+    }
+
+    /// Messages that the same queue id leads to.
+    fn others(&self, to: &mut Html, reader: &PageReader) {
+        if self.others.is_empty() {
+            return;
+        }
+        to.raw("<p class=note>Other messages had this queue id: ");
+        for (number, one) in self.others.iter().take(SHOWN).enumerate() {
+            to.raw(if number > 0 { ", " } else { "" });
+            to.tag("a", &[("href", &message_address(&self.id, Some(&one.delivery)))]);
+            if let Some(at_ms) = clock::parse(&one.first_seen) {
+                reader.time(to, at_ms);
+            }
+            if let Some(host) = &one.host {
+                to.raw(" on <bdi>").foreign(host, LONGEST).raw("</bdi>");
+            }
+            to.raw("</a>");
+        }
+        to.raw(".</p>\n");
     }
 
     fn recipients(&self, to: &mut Html, reader: &PageReader) {
@@ -79,12 +109,12 @@ impl FoundMessage {
     /// Every line about it, in the order of time.
     fn timeline(&self, to: &mut Html, reader: &PageReader) {
         card(to, "life", "What happened");
-        if self.lines.is_empty() {
-            note(to, "The log files do not have its lines any more.");
+        if let Some(why) = &self.no_lines {
+            note(to, why);
         }
         to.raw("<ol class=life>");
         for line in self.lines.iter().take(SHOWN) {
-            let (class, words) = meaning(&line.line);
+            let (class, words) = meaning(line.means);
             to.tag("li", &[("class", &class)]);
             if let Some(at_ms) = clock::parse(&line.time) {
                 reader.time(to, at_ms);
@@ -107,10 +137,9 @@ impl FoundMessage {
         for row in known.log.iter().take(SHOWN) {
             to.raw("<li>");
             reader.time(to, row.at_ms);
-            to.raw(" ").foreign(&row.text(), LINE);
-            for step in &row.steps {
-                to.raw("<pre dir=ltr>").foreign(&step.text(), LINE).raw("</pre>");
-            }
+            let words = format!("{}  {}", row.envelope(), row.outcome());
+            to.raw(" ").foreign(words.trim(), LINE);
+            row.steps.iter().for_each(|step| step_line(to, step, reader));
         }
         for one in &known.notifications {
             to.raw("<li>");
@@ -120,6 +149,16 @@ impl FoundMessage {
         }
         to.raw("</ol></section>\n");
     }
+}
+
+/// A step, with its time as the reader reads times.
+fn step_line(to: &mut Html, step: &StepNow, reader: &PageReader) {
+    to.raw("<pre dir=ltr>");
+    if let Some(at_ms) = step.at.as_deref().and_then(clock::parse) {
+        reader.time(to, at_ms);
+        to.raw(" ");
+    }
+    to.foreign(&StepNow { at: None, ..step.clone() }.text(), LINE).raw("</pre>");
 }
 
 fn more(to: &mut Html, all: usize) {
@@ -153,37 +192,30 @@ fn facts(to: &mut Html, first: &StoredDelivery) {
 }
 
 /// What a line of the log says, and its colour.
-fn meaning(line: &str) -> (&'static str, &'static str) {
-    const MEANINGS: [(&str, &str, &str); 14] = [
-        ("status=sent", "sent", "Delivered."),
-        ("status=deferred", "deferred", "Not accepted now; it is tried again."),
-        ("status=bounced", "bounced", "Failed."),
-        ("status=expired", "expired", "Given up after many tries."),
-        ("status=deliverable", "sent", "The address was probed, and takes mail."),
-        ("status=undeliverable", "bounced", "The address was probed, and takes no mail."),
-        (": reject:", "rejected", "Refused."),
-        (": hold:", "held", "Put on hold."),
-        ("sender non-delivery notification", "bounced", "A bounce was sent to the sender."),
-        (": removed", "", "It left the queue."),
-        (": client=", "", "Handed in."),
-        (": uid=", "", "Handed in on this host."),
-        (": message-id=", "", "Its Message-ID."),
-        (": from=<", "", "In the queue."),
-    ];
-    let found = MEANINGS.iter().find(|(part, ..)| line.contains(part));
-    found.map_or(("", "Logged."), |(_, class, words)| (class, words))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_have_words() {
-        let of = |line: &str| meaning(line).1;
-        assert_eq!(of("postfix/smtp[1]: 4X: to=<a@b.example>, status=sent (250 ok)"), "Delivered.");
-        assert_eq!(of("postfix/qmgr[1]: 4X: removed"), "It left the queue.");
-        assert_eq!(of("postfix/qmgr[1]: 4X: from=<a@b.example>, size=1"), "In the queue.");
-        assert_eq!(of("something else"), "Logged.");
+fn meaning(means: LineMeaning) -> (&'static str, &'static str) {
+    match means {
+        LineMeaning::Attempt(AttemptResult::Sent) => ("sent", "Delivered."),
+        LineMeaning::Attempt(AttemptResult::Deferred) => ("deferred", "Not accepted now; it is tried again."),
+        LineMeaning::Attempt(AttemptResult::Bounced) => ("bounced", "Failed."),
+        LineMeaning::Attempt(AttemptResult::Expired) => ("expired", "Given up after many tries."),
+        LineMeaning::Attempt(AttemptResult::Deliverable) => {
+            ("sent", "The address was probed, and takes mail.")
+        }
+        LineMeaning::Attempt(AttemptResult::Undeliverable) => {
+            ("bounced", "The address was probed, and takes no mail.")
+        }
+        LineMeaning::Decided(LoggedStatus::Held) => ("held", "Put on hold."),
+        LineMeaning::Decided(LoggedStatus::Deleted) => ("deleted", "Removed by an operator."),
+        LineMeaning::Decided(LoggedStatus::Discarded) => ("discarded", "Accepted and thrown away."),
+        LineMeaning::Decided(_) => ("rejected", "Refused."),
+        LineMeaning::CameBack => ("bounced", "A bounce came back after it was delivered."),
+        LineMeaning::Complaint => ("bounced", "A complaint about it came."),
+        LineMeaning::Bounce => ("bounced", "A bounce was sent to the sender."),
+        LineMeaning::Removed => ("", "It left the queue."),
+        LineMeaning::HandedIn => ("", "Handed in."),
+        LineMeaning::Submitted => ("", "Handed in on this host."),
+        LineMeaning::MessageId => ("", "Its Message-ID."),
+        LineMeaning::Queued => ("", "In the queue."),
+        LineMeaning::Other => ("", "Logged."),
     }
 }

@@ -15,6 +15,7 @@ mod message_page;
 mod outbox_page;
 mod overview_page;
 mod page_parts;
+mod period_choice;
 mod policy_page;
 mod provider_page;
 mod queue_page;
@@ -27,7 +28,7 @@ mod style;
 mod suppression_page;
 mod unknown_page;
 
-use super::api::delivery_routes;
+use super::delivery_filters::FILTERS;
 use super::gate;
 use super::http_answer::HttpAnswer;
 use super::http_route::{Answers, Face, HttpRoute, Need};
@@ -44,7 +45,8 @@ const fn form(path: &'static str, answers: Answers) -> HttpRoute {
 
 pub(super) const ROUTES: &[HttpRoute] = &[
     view("/", Need::SomeMail, overview_page::PARAMETERS, overview_page::overview),
-    view("/deliveries", Need::SomeMail, delivery_routes::PARAMETERS, deliveries_page::deliveries),
+    // What only the API has is refused.
+    view("/deliveries", Need::SomeMail, &["cursor"], deliveries_page::deliveries).with(FILTERS),
     view("/search", Need::SomeMail, search_page::PARAMETERS, search_page::search),
     view("/message", Need::SomeMail, message_page::PARAMETERS, message_page::message),
     view("/providers", Need::SomeMail, overview_page::PARAMETERS, provider_page::providers),

@@ -34,26 +34,57 @@ pub(super) fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let state = asked.query.word("state", &["pending", "parked"])?;
     asked.desk.fold();
     let store = asked.view.whole()?.store;
-    let mut steps = store.map(|store| store.pending_steps()).transpose()?.unwrap_or_default();
-    let parked = steps.iter().filter(|step| step.state == "parked").count();
-    let all = steps.len();
-    steps.retain(|step| state.is_none_or(|state| step.state == state));
-    steps.sort_by_key(|step| (step.state != "parked", step.due_ms));
+    // Of each state the first ones: both come in the order of their time.
+    let (mut waiting, mut parked) = (ShownSteps::default(), ShownSteps::default());
+    if let Some(store) = store {
+        store.visit_shown_steps(&mut |step| {
+            if step.state == "parked" {
+                parked.add(step)
+            } else {
+                waiting.add(step)
+            }
+            Ok(true)
+        })?;
+    }
+    let (all, all_parked) = (waiting.all + parked.all, parked.all);
+    let wanted = match state {
+        None => vec![parked, waiting],
+        Some("parked") => vec![parked],
+        Some(_) => vec![waiting],
+    };
+    let fitting: usize = wanted.iter().map(|shown| shown.all).sum();
+    let steps: Vec<PendingStep> = wanted.into_iter().flat_map(|shown| shown.first).take(SHOWN).collect();
     let frame = Frame { title: "Outbox", path: "/outbox", fresh_for: Some(FRESH), reader: &reader };
     Ok(show(&frame, |to| {
         title(to, "Outbox");
         to.raw("<p><a href=\"/outbox\">").text(number(all as u64)).raw(" steps</a> to do, ");
-        to.raw("<a href=\"/outbox?state=parked\">").text(number(parked as u64));
+        to.raw("<a href=\"/outbox?state=parked\">").text(number(all_parked as u64));
         to.raw(" parked</a>: they wait for you.</p>\n");
         match steps.is_empty() {
             true => note(to, "No step waits."),
-            false => TABLE.write(to, steps.iter().take(SHOWN), &reader, row),
+            false => TABLE.write(to, steps.iter(), &reader, row),
         }
-        if steps.len() > SHOWN {
+        if fitting > SHOWN {
             to.raw("<p class=note>The first ").text(number(SHOWN as u64)).raw(" are shown.</p>\n");
         }
         command(to, "The same on the command line", "carom outbox");
     }))
+}
+
+/// Steps of one state: how many, and the first of them.
+#[derive(Default)]
+struct ShownSteps {
+    all: usize,
+    first: Vec<PendingStep>,
+}
+
+impl ShownSteps {
+    fn add(&mut self, step: PendingStep) {
+        self.all += 1;
+        if self.first.len() < SHOWN {
+            self.first.push(step);
+        }
+    }
 }
 
 fn row(to: &mut Html, step: &PendingStep, reader: &PageReader) {

@@ -2,11 +2,19 @@
 
 use super::frame::LONGEST;
 use super::page_reader::PageReader;
+use crate::stats::Figures;
+use crate::stats::render::html::figure_lists::{short_time, typed};
 use crate::stats::render::html::markup::Html;
 
 /// The command that shows the same.
 pub(crate) fn command(to: &mut Html, what: &'static str, command: &str) {
     to.raw("<p class=command>").raw(what).raw(": <code dir=ltr>").text(command).raw("</code></p>\n");
+}
+
+/// What prints the figures of their period.
+pub(crate) fn report_command(figures: &Figures) -> String {
+    let times = [figures.from_ms, figures.to_ms].map(short_time);
+    typed("carom report", [("since", times[0].as_str()), ("until", times[1].as_str())].into_iter())
 }
 
 /// The head of a view.

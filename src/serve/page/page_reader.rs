@@ -28,6 +28,8 @@ pub(crate) struct PageReader {
     pub(crate) is_whole: bool,
     /// By the form of the page, and not by the browser.
     pub(crate) signed_in: bool,
+    /// What is shown is not the present: no tick has read the logs since.
+    pub(crate) overdue_since: Option<i64>,
     pub(crate) zone: TimeZone,
     pub(crate) zone_name: String,
     /// Of this view, with its parameters.
@@ -46,6 +48,8 @@ impl PageReader {
             may_act: asked.caller.may_act && !asked.desk.read_only,
             is_whole: asked.view.is_whole(),
             signed_in: cookie(asked.headers, gate::COOKIE).is_some(),
+            // The view that reads a store says that it cannot be read.
+            overdue_since: asked.view.overdue_since().ok().flatten(),
             zone,
             zone_name,
             address,
@@ -55,11 +59,6 @@ impl PageReader {
     /// The same reader, who only reads.
     pub(crate) fn without_buttons(&self) -> PageReader {
         PageReader { may_act: false, ..self.clone() }
-    }
-
-    /// Seconds east of UTC at a time.
-    pub(crate) fn offset(&self, at_ms: i64) -> i32 {
-        self.zone.to_offset(at(at_ms)).seconds()
     }
 
     /// A time on the reader's clock, in the form that strftime knows.

@@ -22,12 +22,14 @@ const FAULT: usize = 1000;
 const REMOVE: &str = "/api/v1/rules/remove";
 const INSTALLED: RowTable = RowTable {
     label: "Installed rules",
-    columns: &["Rule", "Pattern", "Means"],
+    columns: &["Rule", "Pattern", "Only of", "Means"],
     acts: Some("<span class=sr>Action</span>"),
 };
 
 pub(super) fn policy(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let (reader, config) = (PageReader::of(asked, "/policy"), &asked.desk.config);
+    // Rules were installed since the server read its config.
+    let config = &config.with_rules_now();
     let (policies, rules) = (listed_policy::list(config), config.installed_rules());
     let frame = Frame { title: "Policy", path: "/policy", fresh_for: None, reader: &reader };
     Ok(show(&frame, |to| {
@@ -80,7 +82,16 @@ fn installed(to: &mut Html, rules: Result<&[toml::Table], &Error>, reader: &Page
 fn installed_rule(to: &mut Html, rule: &toml::Table, reader: &PageReader) {
     let text = |name: &str| rule.get(name).and_then(toml::Value::as_str).unwrap_or_default();
     to.raw("<tr><th scope=row>").foreign(text("name"), LONGEST).raw("<td class=why><code dir=ltr>");
-    to.foreign(text("pattern"), 2 * LONGEST).raw("</code><td>").foreign(text("reason"), LONGEST);
+    to.foreign(text("pattern"), 2 * LONGEST).raw("</code><td>");
+    for (name, words) in [("codes", "code "), ("provider", "servers of ")] {
+        if !text(name).is_empty() {
+            to.raw(words).raw("<bdi>").foreign(text(name), LONGEST).raw("</bdi> ");
+        }
+    }
+    to.raw("<td>").foreign(text("reason"), LONGEST);
+    if !text("severity").is_empty() {
+        to.raw(", ").foreign(text("severity"), LONGEST);
+    }
     if reader.may_act {
         to.raw("<td>");
         let (values, ask) = ([("name", text("name"))], "Remove this rule?");

@@ -4,12 +4,13 @@
 //! Not here: counting. Invariant: a refusal is listed under the domain whose mail was refused.
 
 use super::frame::{Frame, LONGEST};
-use super::page_parts::{note, title};
+use super::page_parts::{command, note, report_command, title};
 use super::page_reader::PageReader;
+use super::period_choice::PeriodChoice;
 use super::showing::show;
-use crate::clock;
 use crate::dimension::names::{Parties, SENDER_DOMAIN};
 use crate::index::{Filter, StoredDelivery, provider_of};
+use crate::serve::delivery_filters::period;
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_route::HttpAsked;
 use crate::serve::problem::Problem;
@@ -44,15 +45,8 @@ struct Refusals {
 }
 
 pub(super) fn providers(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
-    let (reader, query) = (PageReader::of(asked, "/providers"), asked.query);
-    let from = match (query.text("since"), query.text("until")) {
-        (None, None) => clock::typed_time::time(USUAL).ok(),
-        _ => query.time("since")?,
-    };
-    let period = asked.view.period(from, query.time("until")?).map_err(|error| {
-        Problem::bad_value("since", error.text(), "give the beginning as since, and the end as until")
-    })?;
-    let figures = asked.view.figures(&asked.desk.config, period)?;
+    let reader = PageReader::of(asked, "/providers");
+    let figures = asked.view.figures(&asked.desk.config, period(asked, Some(USUAL))?)?;
     let refusals = refusals(asked, (figures.from_ms, figures.to_ms))?;
     let lists = Lists::of(&figures, true);
     let frame = Frame { title: "Providers", path: "/providers", fresh_for: None, reader: &reader };
@@ -63,6 +57,7 @@ pub(super) fn providers(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
         to.raw(" to ");
         reader.time(to, figures.to_ms);
         to.raw("</p>\n");
+        PeriodChoice::of(asked.query, "/providers", USUAL).write(to);
         if figures.providers.is_empty() {
             note(to, "No recipient was at a provider that carom knows.");
         }
@@ -77,6 +72,7 @@ pub(super) fn providers(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
             none(to, "tls", "TLS", why);
         }
         lists.command(to, &[("status", REFUSED)]);
+        command(to, "The same figures on the command line", &report_command(&figures));
     }))
 }
 

@@ -58,7 +58,7 @@ pub(super) fn search(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
             Filter { message_id: some(), ..Filter::default() },
         ] {
             if !of(filter)?.deliveries.is_empty() {
-                return Ok(elsewhere(&message_address(key)));
+                return Ok(elsewhere(&message_address(key, None)));
             }
         }
     }
@@ -103,9 +103,18 @@ impl Found {
     fn answer(&self, to: &mut Html, reader: &PageReader) {
         to.raw("<section class=\"card answer\" aria-labelledby=answer><h2 id=answer>In short</h2>");
         if let Some(entry) = self.entries.first() {
-            to.raw("<p>Mail to it is <b>suppressed</b> since ");
+            match entry.sender_domain.as_str() {
+                "" => _ = to.raw("<p>Mail of any sender to it is <b>suppressed</b> since "),
+                domain => {
+                    to.raw("<p>Mail of <bdi>").foreign(domain, REPLY);
+                    to.raw("</bdi> to it is <b>suppressed</b> since ");
+                }
+            }
             reader.time(to, entry.added_ms);
             to.raw(", because of <b>").foreign(&entry.reason, REPLY).raw("</b>.</p>");
+            if reader.is_whole && self.entries.iter().all(|entry| !entry.sender_domain.is_empty()) {
+                to.raw("<p>Mail of sender domains that are not in the list below is not suppressed.</p>");
+            }
         } else if self.is_suppressed == Some(true) {
             to.raw("<p>Mail to it is <b>suppressed</b>, whoever sends it.</p>");
         }
@@ -188,6 +197,7 @@ fn latest(to: &mut Html, last: &StoredDelivery, reader: &PageReader) {
         "deferred" => "is <b>still being tried</b>; the last try was ",
         "rejected" => "was <b>refused by us</b> while it was handed in, ",
         "held" => "is <b>on hold</b> since ",
+        "forwarded" => "was handed on under another queue id ",
         "deleted" => "was <b>removed</b> by an operator ",
         _ => "ended without a delivery ",
     });

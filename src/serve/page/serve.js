@@ -21,11 +21,13 @@
     place.append(" · ", link);
   }
 
-  // Buttons: the fields of a form, as JSON.
+  // Buttons: the fields of a form, as JSON. What nobody filled in is left out; a hidden field has
+  // the value of its row, also an empty one.
   const bodyOf = (form) => {
     const body = {};
     for (const field of form.elements) {
-      if (!field.name || field.value === "") continue;
+      if (!field.name || (field.value === "" && field.type !== "hidden")) continue;
+      if (field.type === "checkbox" && !field.checked) continue;
       if (["days", "hours"].includes(field.name)) body[field.name] = Number(field.value);
       else if (field.name === "force") body[field.name] = field.value === "true";
       else body[field.name] = field.value;
@@ -46,7 +48,10 @@
       let value = {};
       try { value = JSON.parse(text); } catch { /* The status says enough. */ }
       if (!answer.ok) throw new Error([value.detail, value.fix].filter(Boolean).join("; ") || answer.statusText);
-      sessionStorage.setItem("said", form.dataset.done || "Done.");
+      const isGone = value.released === false || value.done === 0;
+      sessionStorage.setItem("said", isGone ? "Nothing to do: it was gone already."
+        : value.for_old_failures ? `Done. For failures that are in the index already: ${value.for_old_failures}.`
+          : "Done.");
       if (form.dataset.then) location.href = form.dataset.then;
       else location.reload();
     } catch (error) {
@@ -78,23 +83,41 @@
   const live = document.getElementById("live");
   const isBusy = () => main.contains(document.activeElement) && document.activeElement !== main
     || document.hidden || main.querySelector("details[open]") || !window.getSelection().isCollapsed;
+  // On the clock of the reader, who may have chosen another than this browser's.
+  let shownAt = live && live.dataset.at;
+  // What is shown is not the present any more: since when, and why.
+  const stale = document.createElement("p");
+  stale.className = "unreadable";
+  stale.setAttribute("role", "status");
+  const isOld = (why) => {
+    stale.textContent = `This is how it was at ${shownAt}: ${why}.`;
+    if (!stale.isConnected) main.before(stale);
+  };
   const refresh = async () => {
     if (!live.checked || isBusy()) return;
     try {
       const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-      if (!answer.ok) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("main");
+      if (answer.status === 401) return isOld("the token is not known any more, so sign in again");
+      if (!answer.ok) return isOld(`the server answers with ${answer.status}`);
+      const now = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const fresh = now.getElementById("main");
       if (fresh && !isBusy()) {
         main.replaceChildren(...fresh.childNodes);
         enable();
+        shownAt = now.getElementById("live").dataset.at;
+        stale.remove();
       }
-    } catch { /* The next time may be better. */ }
+    } catch {
+      isOld("the server does not answer");
+    }
   };
   if (live && main) {
     live.closest("p").hidden = false;
     live.checked = localStorage.getItem("live") !== "off";
     live.addEventListener("change", () => localStorage.setItem("live", live.checked ? "on" : "off"));
     window.setInterval(refresh, Number(live.dataset.every) * 1000);
+    // Who comes back to the view sees the present at once.
+    document.addEventListener("visibilitychange", refresh);
   }
 
   // The words of a bar, under the pointer.

@@ -10,7 +10,7 @@ use super::page_reader::PageReader;
 use super::showing::show;
 use crate::clock;
 use crate::release::{Undo, UndoFilter};
-use crate::serve::api::store_routes;
+use crate::serve::api::{action_routes, store_routes};
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_query::HttpQuery;
 use crate::serve::http_route::HttpAsked;
@@ -75,6 +75,7 @@ pub(super) fn undo(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
             if since_ms >= until_ms {
                 return Err(Problem::bad_value("until", "is not after since", "give the beginning as since"));
             }
+            action_routes::known_source(query.text("source"))?;
             asked.desk.fold();
             let filter = undo_filter(query, (since_ms, until_ms));
             Some((Undo::find(store, &filter, &asked.desk.config, now_ms)?, filter))

@@ -68,6 +68,7 @@ fn table(to: &mut Html, shapes: &[UnclassifiedShape], since: &str, reader: &Page
     to.raw("<th scope=col>Code<th scope=col>Latest<tbody>");
     for one in shapes {
         let mut query = Serializer::for_suffix(String::from("/deliveries?"), 12);
+        query.append_pair("unclassified", "true");
         query.append_pair("shape", &one.shape).append_pair("since", since);
         to.raw("<tr><th scope=row class=why><code dir=ltr>").foreign(&one.shape, TEXT).raw("</code>");
         to.raw("<details><summary>An example</summary><code dir=ltr>").foreign(&one.example, TEXT);

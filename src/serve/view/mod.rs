@@ -13,7 +13,7 @@ mod seen_lines;
 
 pub(crate) use readers::{OpenFiles, Readers};
 pub(crate) use seen_deliveries::{NewestAsked, PageAsked};
-pub(crate) use seen_lines::RawLine;
+pub(crate) use seen_lines::{RawLine, RawLines, SeenMessage};
 
 use super::problem::Problem;
 use crate::index::{Index, Seen};

@@ -3,6 +3,7 @@
 use super::View;
 use crate::error::Result;
 use crate::index::{DeliveryPage, Filter, PageWanted, PlaceInTime, StoredDelivery};
+use std::ops::ControlFlow;
 
 /// A page of deliveries, whoever asks.
 pub(crate) struct PageAsked<'a> {
@@ -50,5 +51,17 @@ impl View<'_> {
             }
         }
         Ok(false)
+    }
+
+    /// Each client, with the number of addresses that it has sent to.
+    pub(crate) fn address_counts(&self) -> Result<Vec<(String, u64)>> {
+        let Some(index) = &self.files.index else { return Ok(Vec::new()) };
+        index.address_counts(self.seen)
+    }
+
+    /// Gives `each` the addresses of each client, sorted, until it breaks off.
+    pub(crate) fn each_address(&self, each: impl FnMut(&str, &str) -> ControlFlow<()>) -> Result<()> {
+        let Some(index) = &self.files.index else { return Ok(()) };
+        index.each_address(self.seen, each)
     }
 }

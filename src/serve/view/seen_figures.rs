@@ -8,6 +8,7 @@ use crate::index::Filter;
 use crate::stats::of_deliveries::CountedDeliveries;
 use crate::stats::period::{self, Period};
 use crate::stats::{Figures, gather};
+use crate::store::OVERDUE_MS;
 
 /// Pages that are counted at most; each looks at a bounded number of rows.
 const PAGES: usize = 50;
@@ -15,6 +16,13 @@ const PAGES: usize = 50;
 const PAGE: usize = 5000;
 
 impl View<'_> {
+    /// When the logs were last read, if that is too long ago.
+    pub(crate) fn overdue_since(&self) -> Result<Option<i64>> {
+        let Some(store) = &self.files.store else { return Ok(None) };
+        let last_ms = store.heartbeat()?.map(|beat| beat.at_ms);
+        Ok(last_ms.filter(|last_ms| clock::now_ms() - last_ms > OVERDUE_MS))
+    }
+
     /// From one time to another, as `carom report` understands them.
     pub(crate) fn period(&self, since: Option<i64>, until: Option<i64>) -> Result<Period> {
         period::between(since, until, self.files.index.as_ref())

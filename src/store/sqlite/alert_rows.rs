@@ -4,9 +4,8 @@
 //! it are one transaction.
 
 use super::connection::SharedConnection;
-use super::promise_rows::{Written, insert};
-use crate::envelope::Envelope;
-use crate::error::{Context, Result};
+use super::promise_rows::PromiseRows;
+use crate::error::Result;
 use crate::plan::Plan;
 use crate::store::observed::{AlertRecord, AlertState};
 use rusqlite::{Row, params};
@@ -28,23 +27,8 @@ pub(crate) fn put_alerts(
     report: Option<(&str, &Plan, i64)>,
 ) -> Result<()> {
     let (rule, alerts) = (rule.to_owned(), alerts.to_vec());
-    let promise = match report {
-        None => None,
-        Some((key, plan, at_ms)) => Some((
-            key.to_owned(),
-            plan.clone(),
-            at_ms,
-            Written {
-                policy: String::new(),
-                seed: "0".into(),
-                envelope: serde_json::to_string(&Envelope::default()).context("envelope")?,
-                plan: serde_json::to_string(plan).context("plan")?,
-                owner: None,
-                file: None,
-                kept_copy: None,
-            },
-        )),
-    };
+    let promise = report.map(|(key, plan, at_ms)| PromiseRows::without_message(key, plan, at_ms));
+    let promise = promise.transpose()?;
     shared.write(move |db| {
         db.execute("DELETE FROM alerts WHERE rule = ?1", [&rule])?;
         let mut put = db.prepare_cached(
@@ -56,10 +40,7 @@ pub(crate) fn put_alerts(
             let AlertRecord { subject, state, since_ms, value, told_ms, fired_ms, .. } = alert;
             put.execute(params![rule, subject, state.name(), since_ms, value, told, told_ms, fired_ms])?;
         }
-        match promise {
-            Some((key, plan, at_ms, written)) => insert(db, &key, at_ms, &written, &plan, b"", 0),
-            None => Ok(()),
-        }
+        promise.map_or(Ok(()), |promise| promise.insert(db, 0))
     })
 }
 

@@ -1,11 +1,11 @@
 //! One connection to the SQLite file, shared by the threads of a process, and group commit.
 //!
-//! The file is opened when it is first read or written: most messages need neither.
-//! A write waits for the disk. While one thread waits, others queue their writes, and the next to
-//! get the connection commits the whole queue as one transaction. Not here: how the log reaches the
-//! disk (`write_ahead_log`). Invariant: `write` returns `Ok` only after a commit that has.
+//! The file is opened when it is first read or written: most messages need neither. A write waits
+//! for the disk. While one thread waits, others queue their writes, and the next to get the
+//! connection commits the whole queue as one transaction. Not here: how the log reaches the disk
+//! (`write_ahead_log`). Invariant: `write` returns `Ok` only after a commit that has.
 
-use super::database_fault::Database;
+use super::database_fault::{Database, guard};
 use super::holder::Holders;
 use super::unsettled_steps::UnsettledSteps;
 use super::write_ahead_log::WriteAheadLog;
@@ -15,6 +15,7 @@ use crate::error::{Error, Result};
 use crate::files::{changed, private};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -24,6 +25,9 @@ use std::time::{Duration, Instant};
 const BUSY: Duration = Duration::from_secs(10);
 /// The same for somebody who only wants to know whether a write would be possible.
 const GLANCE: Duration = Duration::from_secs(3);
+/// The same where a mail server waits for the answer, and has a time limit: two of them in a row
+/// are short.
+const SOON: Duration = Duration::from_secs(1);
 /// Time between two tries where SQLite does not wait by itself.
 const RETRY: Duration = Duration::from_millis(20);
 /// Statements that are kept ready: more than one transaction of any kind needs.
@@ -39,7 +43,7 @@ type Operation = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
 
 struct Queued {
     operation: Operation,
-    done: SyncSender<Result<(), String>>,
+    done: SyncSender<Result<(), Arc<rusqlite::Error>>>,
 }
 
 pub(crate) struct SharedConnection {
@@ -52,6 +56,8 @@ pub(crate) struct SharedConnection {
     holders: Arc<Holders>,
     unsettled: Arc<UnsettledSteps>,
     log: WriteAheadLog,
+    /// How long it waits for other processes.
+    patience: Duration,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -65,7 +71,14 @@ impl SharedConnection {
         let (holders, unsettled) = (Arc::new(Holders::of(path)), Arc::new(UnsettledSteps::of(path)));
         let log = WriteAheadLog::of(path);
         let (path, file) = (path.to_owned(), OnceLock::new());
-        SharedConnection { path, connection, file, queue, holders, unsettled, log }
+        SharedConnection { path, connection, file, queue, holders, unsettled, log, patience: BUSY }
+    }
+
+    /// The same for somebody whose client waits for a moment only.
+    pub(crate) fn impatient(path: &Path) -> SharedConnection {
+        let mut shared = SharedConnection::lazy(path);
+        shared.patience = SOON;
+        shared
     }
 
     /// Opens the file now.
@@ -99,8 +112,9 @@ impl SharedConnection {
     /// Another connection to the file, for reading only.
     pub(super) fn reader(&self) -> Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        self.of_this_version(Connection::open_with_flags(&self.path, flags).and_then(|connection| {
-            connection.busy_timeout(BUSY)?;
+        let opened = guard(&self.path).and_then(|()| Connection::open_with_flags(&self.path, flags));
+        self.of_this_version(opened.and_then(|connection| {
+            connection.busy_timeout(self.patience)?;
             encryption::unlock(&connection)?;
             keep_plans(&connection)?;
             Ok(connection)
@@ -120,7 +134,7 @@ impl SharedConnection {
     pub(crate) fn glance(path: &Path) -> Result<SharedConnection> {
         let shared = SharedConnection::lazy(path);
         let connection = match WriteAheadLog::is_complete(path) {
-            true => open_file(path).and_then(|connection| {
+            true => open_file(path, BUSY).and_then(|connection| {
                 connection.busy_timeout(GLANCE)?;
                 connection.execute_batch("BEGIN IMMEDIATE; ROLLBACK")?;
                 Ok(connection)
@@ -180,7 +194,7 @@ impl SharedConnection {
         let opened = match connection.take() {
             Some(opened) => opened,
             None => {
-                let opened = opened(&self.path)?;
+                let opened = opened(&self.path, self.patience)?;
                 changed::identity(&self.path).map(|file| self.file.set(file));
                 opened
             }
@@ -194,7 +208,7 @@ impl SharedConnection {
         &self,
         operation: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.write_by(Deadline::after(BUSY), operation)
+        self.write_by(Deadline::after(self.patience), operation)
     }
 
     /// The same, waiting for other processes until `deadline` and no longer than usual.
@@ -215,12 +229,12 @@ impl SharedConnection {
         lock(&self.queue).push(Queued { operation, done });
         self.with(|connection| {
             let group = std::mem::take(&mut *lock(&self.queue));
-            commit(connection, group, deadline.left().min(BUSY), &self.log);
+            commit(connection, group, deadline.left().min(self.patience), &self.log);
         })?;
         // This thread has just run the write, or an earlier holder of the connection has.
         match outcome.recv() {
             Ok(Ok(())) => {}
-            Ok(Err(text)) => return Err(self.wrong(&text)),
+            Ok(Err(error)) => return Err(self.fault(&error)),
             Err(_) => return Err(self.wrong("a write was dropped")),
         }
         Arc::into_inner(answer)
@@ -244,7 +258,7 @@ impl SharedConnection {
     pub(crate) fn checkpoint(&self) {
         if let Some(connection) = &*lock(&self.connection) {
             let _ = self.log.move_into_file(connection);
-            let _ = connection.busy_timeout(BUSY);
+            let _ = connection.busy_timeout(self.patience);
         }
     }
 
@@ -263,14 +277,14 @@ impl SharedConnection {
 }
 
 /// Opens the file; creates or migrates it if needed.
-fn opened(path: &Path) -> Result<Connection> {
-    let opened = open_file(path).or_else(|error| {
+fn opened(path: &Path, patience: Duration) -> Result<Connection> {
+    let opened = open_file(path, patience).or_else(|error| {
         // On the first start, there is no directory yet. Another process may create it at the same
         // time, so an existing one is not an error.
         let made =
             path.parent().map_or(Ok(()), private::make_directory).and_then(|()| private::make_file(path));
         made.map_err(|_| error)?;
-        open_file(path)
+        open_file(path, patience)
     });
     let wrong = |error: rusqlite::Error| Database::Store.fault(path, &error);
     let mut connection = opened.map_err(wrong)?;
@@ -279,7 +293,7 @@ fn opened(path: &Path) -> Result<Connection> {
         Ok(other) if !(0..store_schema::VERSION).contains(&other) => {
             return Err(Database::Store.foreign(path));
         }
-        Ok(_) => migrate(&mut connection).map_err(wrong)?,
+        Ok(_) => migrate(&mut connection, patience).map_err(wrong)?,
         Err(error) => return Err(wrong(error)),
     }
     Ok(connection)
@@ -303,16 +317,20 @@ fn commit(connection: &Connection, group: Vec<Queued>, patience: Duration, log: 
         operations.into_iter().try_for_each(|operation| operation(&transaction))?;
         transaction.commit()
     })();
-    let committed = committed.map_err(|error: rusqlite::Error| error.to_string());
-    let outcome = committed.and_then(|()| log.sync().map_err(|error| error.to_string()));
+    let unsynced = |error: io::Error| {
+        let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+        rusqlite::Error::SqliteFailure(failure, Some(error.to_string()))
+    };
+    let outcome = committed.and_then(|()| log.sync().map_err(unsynced)).map_err(Arc::new);
     for done in waiting {
         let _ = done.send(outcome.clone());
     }
 }
 
-fn open_file(path: &Path) -> rusqlite::Result<Connection> {
+fn open_file(path: &Path, patience: Duration) -> rusqlite::Result<Connection> {
     // Do not create the file here: `private::make_file` gives it the right owner.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    guard(path)?;
     let connection = Connection::open_with_flags(path, flags)?;
     // Otherwise the last process to close moves and deletes the log, and the next creates it again.
     // First: whatever fails, the files stay as they were.
@@ -325,7 +343,7 @@ fn open_file(path: &Path) -> rusqlite::Result<Connection> {
             Some("cannot be written".to_owned()),
         ));
     }
-    connection.busy_timeout(BUSY)?;
+    connection.busy_timeout(patience)?;
     encryption::unlock(&connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     connection.execute_batch(free_pages::OVERWRITE_REMOVED)?;
@@ -341,7 +359,7 @@ fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Retries, because SQLite does not wait for others when it changes the journal mode of a new file.
-fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+fn migrate(connection: &mut Connection, patience: Duration) -> rusqlite::Result<()> {
     let until = Instant::now() + BUSY;
     loop {
         match store_schema::migrate(connection) {
@@ -350,7 +368,7 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
             Ok(()) => {
                 // If it fails, the tables are in the log.
                 let _ = WriteAheadLog::move_tables(connection);
-                return connection.busy_timeout(BUSY);
+                return connection.busy_timeout(patience);
             }
         }
     }

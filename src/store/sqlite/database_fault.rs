@@ -6,9 +6,9 @@
 use crate::error::Error;
 use crate::files::regular;
 use rusqlite::ErrorCode;
-use rustix::io::Errno;
-use std::io::Read;
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 /// How a file of SQLite begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -18,6 +18,27 @@ const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 pub(crate) enum Database {
     Store,
     Index,
+}
+
+/// Of a database and the files that SQLite opens beside it, the first that is something else than
+/// a file, and what it is. SQLite would wait for the other end of a named pipe.
+fn not_a_file(path: &Path) -> Option<(PathBuf, io::Error)> {
+    let beside = ["-wal", "-shm", "-journal"].map(|ending| super::beside(path, ending));
+    let is_other = |file: &PathBuf| file.metadata().is_ok_and(|about| !about.is_file() && !about.is_dir());
+    let found = [path.to_owned()].into_iter().chain(beside).find(is_other)?;
+    let kind = regular::open(&found).err()?;
+    Some((found, kind))
+}
+
+/// Looks at the files of a database before SQLite opens them.
+pub(crate) fn guard(path: &Path) -> rusqlite::Result<()> {
+    match not_a_file(path) {
+        None => Ok(()),
+        Some((_, kind)) => {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
+            Err(rusqlite::Error::SqliteFailure(code, Some(kind.to_string())))
+        }
+    }
 }
 
 impl Database {
@@ -30,13 +51,25 @@ impl Database {
 
     /// The fault of the file at `path`.
     pub(crate) fn fault(self, path: &Path, error: &rusqlite::Error) -> Error {
+        let fault = self.explained(path, error);
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => fault.lasting(),
+            _ => fault,
+        }
+    }
+
+    fn explained(self, path: &Path, error: &rusqlite::Error) -> Error {
         let code = error.sqlite_error_code().map(|code| match code {
             ErrorCode::NotADatabase if begins_like_one(path) => ErrorCode::DatabaseCorrupt,
             code => code,
         });
+        if let Some((file, kind)) = not_a_file(path) {
+            let fix = format!("move it away: mv {0} {0}.other", file.display());
+            return self.error(path, &format!("{}: {kind}", file.display())).remedy(fix);
+        }
         let text = match code {
             Some(ErrorCode::CannotOpen) if path.is_dir() => "a directory, not a database".to_owned(),
-            Some(ErrorCode::CannotOpen) if no_more_files(path) => {
+            Some(ErrorCode::CannotOpen) if no_more_files() => {
                 let fix = "raise the limit of open files (LimitNOFILE= of the service, ulimit -n), or lower \
                            the number of sessions in the config";
                 return self.error(path, "this process has too many files open").remedy(fix);
@@ -115,10 +148,13 @@ impl Database {
     }
 }
 
-/// Whether this process, or the system, has as many files open as it may.
-fn no_more_files(path: &Path) -> bool {
-    let limits = [Errno::MFILE, Errno::NFILE].map(|limit| Some(limit.raw_os_error()));
-    regular::open(path).is_err_and(|error| limits.contains(&error.raw_os_error()))
+/// Files that SQLite opens for a database: it, its log, its index, and its directory.
+const OPENED_TOGETHER: usize = 4;
+
+/// Whether this process, or the system, may not open as many more as SQLite needs.
+fn no_more_files() -> bool {
+    let opened: Vec<io::Result<File>> = (0..OPENED_TOGETHER).map(|_| File::open("/")).collect();
+    opened.iter().any(|opened| opened.as_ref().is_err_and(regular::is_shortage))
 }
 
 /// Whether a file has the first bytes of a database: then the rest can be saved.
@@ -138,7 +174,7 @@ mod tests {
         let path = Path::new("/var/lib/carom/carom.db");
         let fault = |code| {
             let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
-            Database::Store.fault(path, &error).to_string()
+            Database::Store.fault(path, &error)
         };
         for (code, fix) in [
             (ffi::SQLITE_NOTADB, "mv /var/lib/carom/carom.db "),
@@ -148,7 +184,13 @@ mod tests {
             (ffi::SQLITE_READONLY, "write /var/lib/carom and what is in it"),
             (ffi::SQLITE_CANTOPEN, "write /var/lib/carom and what is in it"),
         ] {
-            assert!(fault(code).contains(fix), "{code}: {}", fault(code));
+            let fault = fault(code);
+            assert!(fault.to_string().contains(fix), "{code}: {fault}");
+            assert_eq!(
+                fault.is_lasting(),
+                [ffi::SQLITE_NOTADB, ffi::SQLITE_CORRUPT].contains(&code),
+                "{code}"
+            );
         }
     }
 }

@@ -94,7 +94,7 @@ impl LookedUpList {
     ) -> Result<Vec<Option<Suppressed>>> {
         let known = KnownList { wide: self.wide.as_ref(), listed };
         let first = |(address, domain): &(String, String)| {
-            let found = entries(&self.db, &in_a_labels(address), Some(domain), now_ms, known)?;
+            let found = entries(&self.db, &in_a_labels(address), Some(&in_a_labels(domain)), now_ms, known)?;
             Ok(found.into_iter().next())
         };
         let together = || -> rusqlite::Result<_> {

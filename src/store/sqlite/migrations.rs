@@ -11,8 +11,8 @@ pub(crate) fn version(connection: &Connection) -> rusqlite::Result<i64> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
-/// Applies what a file has not had yet, and with the last of it `complete`, for what hangs on its
-/// rows. Two processes may try: the second finds nothing left to do.
+/// Applies what a file has not had yet, and with the last of it `complete`, for what depends on
+/// its rows. Two processes may try: the second finds nothing left to do.
 pub(crate) fn apply(
     connection: &mut Connection,
     migrations: &[&str],

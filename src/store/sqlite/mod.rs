@@ -16,6 +16,7 @@ pub(crate) mod encryption;
 pub(crate) mod erasure_rows;
 pub(crate) mod free_pages;
 mod holder;
+mod sender_spellings;
 pub(crate) mod settling;
 mod unsettled_steps;
 pub(crate) mod mark_rows;

@@ -27,7 +27,7 @@ pub(crate) fn begin(shared: &SharedConnection) -> Result<i64> {
     shared.read(|db| db.query_row(NEWEST, [], |row| row.get(0)))
 }
 
-/// Tells of those that came after what it was told of. Returns whether it knows all of them then.
+/// Adds those that came after what it knows. Returns whether it knows all of them then.
 pub(super) fn tell(db: &Connection, listed: &ListedAddresses) -> rusqlite::Result<bool> {
     // One statement sees one state of the file.
     const AFTER: &str = "SELECT numbers.seq, new.address FROM sqlite_sequence AS numbers

@@ -20,40 +20,78 @@ const DAMAGED: &str = "the promise is damaged; drop the step with `carom outbox 
 /// What a step of the promised plan, a notification, is about; a damaged plan says nothing.
 const EVENT: &str = "iif(json_valid(plan), json_extract(plan, '$.steps[' || step || '].event'), NULL)";
 
-pub(crate) fn pending_steps(shared: &SharedConnection) -> Result<Vec<PendingStep>> {
+/// Whether a step waits for the end of another one.
+const WAITS: &str =
+    "(steps.state = 'pending' AND steps.after IS NOT NULL AND EXISTS (SELECT 1 FROM steps AS earlier
+    WHERE earlier.key = steps.key AND earlier.step = steps.after AND earlier.state = 'pending'))";
+
+/// Steps that are read together. While they are shown, the store is free.
+const PIECE: usize = 500;
+
+/// Shows each step, the next due first; then the parked ones. `see` says whether it wants more.
+pub(crate) fn visit(
+    shared: &SharedConnection,
+    see: &mut dyn FnMut(PendingStep) -> Result<bool>,
+) -> Result<()> {
+    for piece in places(shared)?.chunks(PIECE) {
+        for step in steps_at(shared, piece)? {
+            if !see(step)? {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The key and number of every step, in their order: there may be very many.
+fn places(shared: &SharedConnection) -> Result<Vec<(String, usize)>> {
+    const PLACES: &str = "SELECT key, step FROM (
+        SELECT key, step, state, due_ms FROM steps INDEXED BY steps_due WHERE state = 'pending' UNION ALL
+        SELECT key, step, state, due_ms FROM steps INDEXED BY steps_parked WHERE state = 'parked')
+        ORDER BY state DESC, due_ms, key, step";
     shared.read(|db| {
-        let mut select = db.prepare(
-            "SELECT key, step, action, steps.state, envelope, plan, steps.address, at_ms, due_ms, attempts, note
-             FROM (SELECT * FROM steps INDEXED BY steps_due WHERE state = 'pending'
-                UNION ALL SELECT * FROM steps INDEXED BY steps_parked WHERE state = 'parked') AS steps
-             JOIN journal USING (key) ORDER BY steps.state DESC, due_ms, key, step",
-        )?;
-        let pending = |row: &Row<'_>| {
-            let (key, step): (String, i64) = (row.get(0)?, row.get(1)?);
-            let (envelope, plan) = (read_json::<Envelope>(row, 4), read_json::<Plan>(row, 5));
-            let damaged = envelope.is_none() || plan.is_none();
-            let action = plan.as_ref().and_then(|plan| Some(&plan.steps.get(step as usize)?.action));
-            let said = action.and_then(|action| serde_json::to_value(action).ok()).unwrap_or_default();
-            let address = said.get("address").and_then(Value::as_str).map(str::to_owned);
-            let address = if damaged { row.get(6)? } else { address };
-            Ok(PendingStep {
-                id: format!("{key}/{step}"),
-                key,
-                step: step as usize,
-                action: row.get(2)?,
-                state: row.get(3)?,
-                recipient: envelope.as_ref().map(|envelope| envelope.recipient.clone()).unwrap_or_default(),
-                envelope: envelope.unwrap_or_default(),
-                address,
-                sender_domain: said.get("sender_domain").and_then(Value::as_str).map(str::to_owned),
-                since_ms: row.get(7)?,
-                due_ms: row.get(8)?,
-                attempts: row.get(9)?,
-                note: if damaged { DAMAGED.to_owned() } else { as_written(row, 3, 10)?.1 },
-                damaged,
-            })
-        };
-        select.query_map([], pending)?.collect()
+        let place = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, i64>(1)? as usize));
+        db.prepare(PLACES)?.query_map([], place)?.collect()
+    })
+}
+
+/// Those of these steps that are pending or parked, in the same order.
+pub(crate) fn steps_at(shared: &SharedConnection, places: &[(String, usize)]) -> Result<Vec<PendingStep>> {
+    shared.read(|db| {
+        let mut select = db.prepare_cached(&format!(
+            "SELECT steps.key, step, action, steps.state, envelope, plan, steps.address, at_ms, due_ms, attempts, note,
+             {WAITS} FROM steps JOIN journal USING (key)
+             WHERE steps.key = ?1 AND step = ?2 AND steps.state IN ('pending', 'parked')",
+        ))?;
+        let found = places.iter().map(|(key, step)| select.query_row(params![key, *step as i64], pending));
+        found.filter_map(|found| found.optional().transpose()).collect()
+    })
+}
+
+fn pending(row: &Row<'_>) -> rusqlite::Result<PendingStep> {
+    let (key, step): (String, i64) = (row.get(0)?, row.get(1)?);
+    let (envelope, plan) = (read_json::<Envelope>(row, 4), read_json::<Plan>(row, 5));
+    let damaged = envelope.is_none() || plan.is_none();
+    let action = plan.as_ref().and_then(|plan| Some(&plan.steps.get(step as usize)?.action));
+    let said = action.and_then(|action| serde_json::to_value(action).ok()).unwrap_or_default();
+    let address = said.get("address").and_then(Value::as_str).map(str::to_owned);
+    let address = if damaged { row.get(6)? } else { address };
+    Ok(PendingStep {
+        id: format!("{key}/{step}"),
+        key,
+        step: step as usize,
+        action: row.get(2)?,
+        state: row.get(3)?,
+        recipient: envelope.as_ref().map(|envelope| envelope.recipient.clone()).unwrap_or_default(),
+        envelope: envelope.unwrap_or_default(),
+        address,
+        sender_domain: said.get("sender_domain").and_then(Value::as_str).map(str::to_owned),
+        since_ms: row.get(7)?,
+        due_ms: row.get(8)?,
+        attempts: row.get(9)?,
+        note: if damaged { DAMAGED.to_owned() } else { as_written(row, 3, 10)?.1 },
+        waits: row.get(11)?,
+        damaged,
     })
 }
 
@@ -104,9 +142,10 @@ pub(crate) fn step_counts(shared: &SharedConnection) -> Result<(u64, u64)> {
 
 pub(crate) fn steps_of(shared: &SharedConnection, key: &str) -> Result<Vec<StepOnRecord>> {
     shared.read(|db| {
-        let mut select = db.prepare_cached(
-            "SELECT step, action, state, due_ms, attempts, note FROM steps WHERE key = ?1 ORDER BY step",
-        )?;
+        let mut select = db.prepare_cached(&format!(
+            "SELECT step, action, iif({WAITS}, 'skipped', state), due_ms, attempts, note FROM steps
+                 WHERE key = ?1 ORDER BY step"
+        ))?;
         let step = |row: &Row<'_>| {
             let (state, note) = as_written(row, 2, 5)?;
             Ok(StepOnRecord {
@@ -119,6 +158,13 @@ pub(crate) fn steps_of(shared: &SharedConnection, key: &str) -> Result<Vec<StepO
             })
         };
         select.query_map([key], step)?.collect()
+    })
+}
+
+pub(crate) fn decided_ms(shared: &SharedConnection, key: &str) -> Result<Option<i64>> {
+    shared.read(|db| {
+        let mut select = db.prepare_cached("SELECT at_ms FROM journal WHERE key = ?1")?;
+        select.query_row([key], |row| row.get(0)).optional()
     })
 }
 
@@ -206,7 +252,7 @@ pub(crate) fn parked_before(shared: &SharedConnection, before_ms: i64, most: usi
 }
 
 /// The note of a step that was parked for too long, before what it said.
-const PARKED_LONG: &str = "given up, parked for 90 days: ";
+const PARKED_LONG: &str = "parked for 90 days: ";
 
 /// The state and the note of a step, in these columns.
 fn as_written(row: &Row<'_>, state: usize, note: usize) -> rusqlite::Result<(&'static str, String)> {

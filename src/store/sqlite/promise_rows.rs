@@ -7,6 +7,7 @@
 use super::connection::SharedConnection;
 use super::counted_once::counted_once;
 use super::counter_rows;
+use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::mail::{Mail, MessageFile};
 use crate::plan::{Action, Condition, Plan, Verdict};
@@ -36,7 +37,7 @@ pub(super) fn notified(action: &Action) -> Option<String> {
 
 /// An entry as it waits for its transaction: it owns what it says.
 enum Pending {
-    Promise { key: String, at_ms: i64, written: Box<Written>, plan: Plan, raw: Arc<Vec<u8>> },
+    Promise(Box<PromiseRows>),
     Finished { key: Option<String>, at_ms: i64, plan: String },
 }
 
@@ -61,7 +62,10 @@ pub(crate) fn write_down(
     let mut pending: Vec<(Pending, Tally, bool)> = Vec::with_capacity(entries.len());
     for entry in entries {
         pending.push(match entry {
-            Entry::Promise(mail, promise) => (promised(mail, promise, &owner)?, promise.tally.clone(), true),
+            Entry::Promise(mail, promise) => {
+                let rows = PromiseRows::of_message(mail, promise, &owner)?;
+                (Pending::Promise(Box::new(rows)), promise.tally.clone(), true)
+            }
             Entry::Finished(message, verdict) => {
                 (finished(message, verdict), message.tally.clone(), message.message)
             }
@@ -70,20 +74,6 @@ pub(crate) fn write_down(
     shared.write(move |db| {
         pending.iter().map(|(entry, tally, arrived)| put(db, entry, tally, *arrived, lease_ms)).collect()
     })
-}
-
-fn promised(mail: &Mail, promise: &Promise<'_>, owner: &str) -> Result<Pending> {
-    let written = Written {
-        policy: promise.policy.to_owned(),
-        seed: mail.seed.to_string(),
-        envelope: serde_json::to_string(&mail.envelope).context("envelope")?,
-        plan: serde_json::to_string(promise.plan).context("plan")?,
-        owner: Some(owner.to_owned()),
-        file: mail.file.clone(),
-        kept_copy: kept_copy(mail, promise.plan)?,
-    };
-    let (key, plan, raw) = (mail.key.text().to_owned(), promise.plan.clone(), mail.raw().clone());
-    Ok(Pending::Promise { key, at_ms: promise.at_ms, written: Box::new(written), plan, raw })
 }
 
 /// Where a kept copy goes, if a step keeps one.
@@ -109,13 +99,13 @@ fn put(
 ) -> rusqlite::Result<OnRecord> {
     let mut once = None;
     let at_ms = match entry {
-        Pending::Promise { key, at_ms, written, plan, raw } => {
-            if let Some(known) = known(db, key)? {
+        Pending::Promise(rows) => {
+            if let Some(known) = known(db, &rows.key)? {
                 return Ok(known);
             }
-            insert(db, key, *at_ms, written, plan, raw, lease_ms)?;
-            once = Some(counted_once(db, plan, tally, (key, *at_ms))?);
-            *at_ms
+            rows.insert(db, lease_ms)?;
+            once = Some(counted_once(db, &rows.plan, tally, (&rows.key, rows.at_ms))?);
+            rows.at_ms
         }
         Pending::Finished { key, at_ms, plan } => {
             const ONCE: &str =
@@ -152,51 +142,92 @@ pub(crate) fn forget(shared: &SharedConnection, keys: &[String]) -> Result<()> {
     })
 }
 
-/// A row of the journal, as it is stored.
-pub(crate) struct Written {
-    pub(crate) policy: String,
-    pub(crate) seed: String,
-    pub(crate) envelope: String,
-    pub(crate) plan: String,
+/// A promise, as its rows say it.
+pub(crate) struct PromiseRows {
+    key: String,
+    at_ms: i64,
+    policy: String,
+    seed: u64,
+    /// As JSON.
+    envelope: String,
+    plan: Plan,
+    plan_json: String,
     /// The process working on it.
-    pub(crate) owner: Option<String>,
+    owner: Option<String>,
+    message: Option<Arc<Vec<u8>>>,
     /// The file that holds the message. It is not copied into the row then.
-    pub(crate) file: Option<MessageFile>,
+    file: Option<MessageFile>,
     /// Where a kept copy goes, if that is not where the config says.
-    pub(crate) kept_copy: Option<String>,
+    kept_copy: Option<String>,
 }
 
-/// Writes the rows of a promise. Leases the steps that wait for nothing, for `lease_ms`.
-pub(crate) fn insert(
-    db: &Connection,
-    key: &str,
-    at_ms: i64,
-    written: &Written,
-    plan: &Plan,
-    message: &[u8],
-    lease_ms: i64,
-) -> rusqlite::Result<()> {
-    let Written { policy, seed, envelope, plan: text, owner, file, kept_copy } = written;
-    let message = if file.is_some() { None } else { Some(message) };
-    let (file, begins) = file.as_ref().map_or((None, 0), |file| (Some(&file.path), file.begins as i64));
-    db.prepare_cached(
-        "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message, file, begins, kept_copy)
-         VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )?
-    .execute(params![key, at_ms, owner, policy, seed, envelope, text, message, file, begins, kept_copy])?;
-    let mut insert = db.prepare_cached(
-        "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms, address)
-         VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8)",
-    )?;
-    for (number, step) in plan.steps.iter().enumerate() {
-        let after = step.after.map(|(earlier, _)| earlier as i64);
-        let outcome = step.after.map(|(_, condition)| condition_name(condition));
-        let due_ms = at_ms + i64::from(step.delay) * 1000;
-        let lease = if step.starts_at_once() { at_ms + lease_ms } else { 0 };
-        let (number, action, address) = (number as i64, step.action.name(), notified(&step.action));
-        insert.execute(params![key, number, action, after, outcome, due_ms, lease, address])?;
+impl PromiseRows {
+    fn of_message(mail: &Mail, promise: &Promise<'_>, owner: &str) -> Result<PromiseRows> {
+        Ok(PromiseRows {
+            policy: promise.policy.to_owned(),
+            seed: mail.seed,
+            owner: Some(owner.to_owned()),
+            message: Some(mail.raw().clone()),
+            file: mail.file.clone(),
+            kept_copy: kept_copy(mail, promise.plan)?,
+            ..PromiseRows::of_plan(mail.key.text(), promise.plan, promise.at_ms, &mail.envelope)?
+        })
     }
-    Ok(())
+
+    /// What carom does about no message; the next tick does it.
+    pub(super) fn without_message(key: &str, plan: &Plan, at_ms: i64) -> Result<PromiseRows> {
+        PromiseRows::of_plan(key, plan, at_ms, &Envelope::default())
+    }
+
+    fn of_plan(key: &str, plan: &Plan, at_ms: i64, envelope: &Envelope) -> Result<PromiseRows> {
+        Ok(PromiseRows {
+            key: key.to_owned(),
+            at_ms,
+            policy: String::new(),
+            seed: 0,
+            envelope: serde_json::to_string(envelope).context("envelope")?,
+            plan: plan.clone(),
+            plan_json: serde_json::to_string(plan).context("plan")?,
+            owner: None,
+            message: None,
+            file: None,
+            kept_copy: None,
+        })
+    }
+
+    /// Writes the rows. Leases the steps that wait for nothing, for `lease_ms`.
+    pub(super) fn insert(&self, db: &Connection, lease_ms: i64) -> rusqlite::Result<()> {
+        let PromiseRows { key, at_ms, policy, envelope, plan_json, owner, kept_copy, .. } = self;
+        let (seed, file) = (self.seed.to_string(), self.file.as_ref());
+        let message = self.message.as_deref().map_or(&[][..], Vec::as_slice);
+        let message = if file.is_some() { None } else { Some(message) };
+        let (file, begins) = file.map_or((None, 0), |file| (Some(&file.path), file.begins as i64));
+        db.prepare_cached(
+            "INSERT INTO journal (key, state, at_ms, owner, policy, seed, envelope, plan, message, file, begins, kept_copy)
+             VALUES (?1, 'open', ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        )?
+        .execute(params![
+            key, at_ms, owner, policy, seed, envelope, plan_json, message, file, begins, kept_copy
+        ])?;
+        self.insert_steps(db, lease_ms)
+    }
+
+    fn insert_steps(&self, db: &Connection, lease_ms: i64) -> rusqlite::Result<()> {
+        let PromiseRows { key, at_ms, plan, .. } = self;
+        let mut insert = db.prepare_cached(
+            "INSERT INTO steps (key, step, action, state, after, outcome, due_ms, lease_ms, address)
+             VALUES (?1, ?2, ?3, 'pending', ?4, ?5, ?6, ?7, ?8)",
+        )?;
+        for (number, step) in plan.steps.iter().enumerate() {
+            let after = step.after.map(|(earlier, _)| earlier as i64);
+            let outcome = step.after.map(|(_, condition)| condition_name(condition));
+            let due_ms = at_ms + i64::from(step.delay) * 1000;
+            let lease = if step.starts_at_once() { at_ms + lease_ms } else { 0 };
+            let (number, action, address) = (number as i64, step.action.name(), notified(&step.action));
+            insert.execute(params![key, number, action, after, outcome, due_ms, lease, address])?;
+        }
+        Ok(())
+    }
 }
 
 const NEW: OnRecord = OnRecord { standing: Standing::New, verdict: None, counted: None };

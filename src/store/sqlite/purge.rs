@@ -53,9 +53,12 @@ pub(crate) fn purge(shared: &SharedConnection, now_ms: i64, deadline: Deadline) 
 fn purge_piece(shared: &SharedConnection, now_ms: i64, given_up: &mut Vec<PendingStep>) -> Result<bool> {
     let parked = pending_rows::parked_before(shared, now_ms - PARKED_MS, PIECE)?;
     if !parked.is_empty() {
-        let steps = pending_rows::pending_steps(shared)?.into_iter();
-        let given = steps.filter(|step| step.state == "parked" && parked.contains(&step.key));
-        given_up.extend(given.map(pending_rows::parked_for_too_long));
+        pending_rows::visit(shared, &mut |step| {
+            if step.state == "parked" && parked.contains(&step.key) {
+                given_up.push(pending_rows::parked_for_too_long(step));
+            }
+            Ok(true)
+        })?;
     }
     shared.write(move |db| {
         pending_rows::give_up_parked(db, &parked)?;

@@ -4,6 +4,7 @@
 //! Not here: reading and writing (`connection`, `index`). Invariant: what was committed is seen if
 //! the write-ahead log has its index, or if nobody else has the database open.
 
+use super::database_fault::guard;
 use super::encryption;
 use super::write_ahead_log::WriteAheadLog;
 use rusqlite::config::DbConfig;
@@ -22,6 +23,7 @@ pub(crate) fn is_missing(path: &Path) -> bool {
 
 /// Opens a database and makes nothing.
 pub(crate) fn open(path: &Path) -> rusqlite::Result<Connection> {
+    guard(path)?;
     if !WriteAheadLog::is_complete(path) {
         return as_it_is(path);
     }
@@ -30,6 +32,7 @@ pub(crate) fn open(path: &Path) -> rusqlite::Result<Connection> {
 
 /// The same where nothing can be written, as on a full disk: what would be made is kept in memory.
 pub(crate) fn on_full_disk(path: &Path) -> rusqlite::Result<Connection> {
+    guard(path)?;
     if super::beside(path, "-wal").metadata().map_or(true, |log| log.len() == 0) {
         return as_it_is(path);
     }

@@ -6,12 +6,10 @@
 
 use super::connection::SharedConnection;
 use super::counter_rows;
-use super::promise_rows::{self, Written};
+use super::promise_rows::PromiseRows;
 use super::report_rows;
 use super::suppression_rows::{COLUMNS, insert, row};
-use crate::envelope::Envelope;
-use crate::error::{Context, Result};
-use crate::plan::Plan;
+use crate::error::Result;
 use crate::store::suppressed::{Released, Suppressed};
 use crate::store::tally::Tally;
 use rusqlite::{Connection, params};
@@ -91,21 +89,11 @@ pub(crate) fn forget_new_soft(shared: &SharedConnection, addresses: Vec<String>)
 }
 
 pub(crate) fn release(shared: &SharedConnection, releases: &[Released], now_ms: i64) -> Result<usize> {
-    let writing = |(key, plan): &(String, Plan)| -> Result<(String, Plan, Written)> {
-        let written = Written {
-            policy: String::new(),
-            seed: "0".into(),
-            envelope: serde_json::to_string(&Envelope::default()).context("envelope")?,
-            plan: serde_json::to_string(plan).context("plan")?,
-            owner: None,
-            file: None,
-            kept_copy: None,
-        };
-        Ok((key.clone(), plan.clone(), written))
-    };
     let mut work = Vec::with_capacity(releases.len());
     for release in releases {
-        work.push((release.clone(), release.notice.as_ref().map(writing).transpose()?));
+        let notice = release.notice.as_ref();
+        let notice = notice.map(|(key, plan)| PromiseRows::without_message(key, plan, now_ms)).transpose()?;
+        work.push((release.clone(), notice));
     }
     shared.write(move |db| {
         let mut released = 0;
@@ -117,8 +105,8 @@ pub(crate) fn release(shared: &SharedConnection, releases: &[Released], now_ms: 
             tally.add(if release.restored.is_some() { "suppression_restored" } else { "released" });
             counter_rows::add(db, &tally, now_ms, false)?;
             released += 1;
-            if let Some((key, plan, written)) = notice {
-                promise_rows::insert(db, key, now_ms, written, plan, b"", 0)?;
+            if let Some(notice) = notice {
+                notice.insert(db, 0)?;
             }
         }
         Ok(released)
@@ -155,10 +143,9 @@ fn remove(db: &Connection, release: &Released) -> rusqlite::Result<bool> {
 pub(crate) fn forget_strikes(
     shared: &SharedConnection,
     period: Range<i64>,
-    sender_domain: Option<&str>,
+    sender_domain: Option<String>,
 ) -> Result<()> {
     const WHICH: &str = "at_ms >= ?1 AND at_ms < ?2 AND (?3 IS NULL OR sender_domain = ?3)";
-    let sender_domain = sender_domain.map(str::to_lowercase);
     shared.write(move |db| {
         let period = params![period.start, period.end, sender_domain];
         let reported = format!("DELETE FROM reported WHERE id IN (SELECT bounce FROM strikes WHERE {WHICH})");

@@ -2,14 +2,14 @@
 //!
 //! A step that is done and not on record is done again, so this is the one write that does not give
 //! up: after a moment a file has what the store cannot take yet (`unsettled_steps`), and the store
-//! is tried until the deadline. Not here: the rows (`step_rows`). Invariant: when `settle` has
-//! returned, how the steps ended is in the store, in a file, or, if no file can be written either,
-//! in the memory of this process.
+//! is tried until the deadline, unless it is damaged, or the process is to end and the file has it.
+//! Not here: the rows (`step_rows`). Invariant: when `settle` has returned, how the steps ended is
+//! in the store, in a file, or, if no file can be written either, in the memory of this process.
 
 use super::connection::SharedConnection;
 use super::step_rows::{finish, settle_step, take_in};
 use super::unsettled_steps::UnsettledStep;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, stopping};
 use crate::error::Result;
 use crate::store::journal_entry::Ended;
 use std::time::Duration;
@@ -31,14 +31,15 @@ pub(crate) fn settle(
         Ok(finished) => return Ok(finished),
         Err(error) => error,
     };
-    match shared.unsettled().put(steps) {
+    let in_file = shared.unsettled().put(steps);
+    match &in_file {
         Ok(file) => {
             tracing::warn!(%error, file = %file.display(), "finished steps wait in a file for the store")
         }
         Err(why) => tracing::error!(%error, %why, "finished steps wait in memory for the store"),
     }
     let mut last = error;
-    while !deadline.passed() {
+    while !(deadline.passed() || last.is_lasting() || in_file.is_ok() && stopping::asked()) {
         match put(shared, &keys, Vec::new(), deadline) {
             Ok(finished) => return Ok(finished),
             Err(error) => last = error,

@@ -2,7 +2,7 @@
 //!
 //! Kinds, by the first letter of the name: `s` a suppression (address, sender domain, source, key),
 //! in force or replaced; `b` a soft bounce (address, sender domain, what bounced); `r` a report
-//! that took effect (event, id); `t` whether a host is a tracker. Not here: which version stands
+//! that took effect (event, id); `t` whether a host is a tracker. Not here: which version is kept
 //! (`store/shared_fact`), and what is shipped (`shared_rows`). Invariant: what is taken over is not
 //! noted as a change of this host.
 

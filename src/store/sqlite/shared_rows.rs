@@ -64,7 +64,7 @@ pub(crate) fn begin(shared: &SharedConnection, host: u32, groups: u32) -> Result
 
 /// Ranks too far ahead of the clock, of a host whose clock was wrong, become those of changes that
 /// this host makes now. Returns whether there were any.
-pub(crate) fn mend_ranks(shared: &SharedConnection) -> Result<bool> {
+pub(crate) fn renew_ranks(shared: &SharedConnection) -> Result<bool> {
     let greatest = greatest_rank();
     let is_ahead = "SELECT typeof(clock) <> 'integer' OR clock > ?1 FROM shared_self";
     if !shared.read(|db| db.query_row(is_ahead, [greatest], |row| row.get(0)))? {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a released migration never changes; a new one is appended.
 
-use super::{migrations, noted_changes};
+use super::{migrations, noted_changes, sender_spellings};
 use rusqlite::Connection;
 
 /// One entry for each version: a file of version N has had the first N.
@@ -18,6 +18,7 @@ const STORE_MIGRATIONS: &[&str] = &[
     include_str!("store_9.sql"),
     include_str!("store_10.sql"),
     include_str!("store_11.sql"),
+    include_str!("store_12.sql"),
 ];
 
 /// The version this carom writes.
@@ -26,5 +27,9 @@ pub(crate) const VERSION: i64 = STORE_MIGRATIONS.len() as i64;
 /// Creates or updates the tables.
 pub(crate) fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    migrations::apply(connection, STORE_MIGRATIONS, noted_changes::go_on)
+    migrations::apply(connection, STORE_MIGRATIONS, |db| {
+        noted_changes::go_on(db)?;
+        sender_spellings::make_one(db)?;
+        sender_spellings::digest_senders(db)
+    })
 }

@@ -1,7 +1,7 @@
 //! Changes of the suppression list that are noted for events.
 //!
 //! Not here: what notes them (`noted_changes`), and the list (`suppression_rows`). Invariant: a
-//! change is noted in its own transaction, and stays until it was told.
+//! change is noted in its own transaction, and stays until it is in the queue of events.
 
 use super::connection::SharedConnection;
 use super::noted_changes::TOLD;

@@ -8,7 +8,7 @@ use super::connection::SharedConnection;
 use super::suppression_rows::{COLUMNS, row};
 use super::wide_entries::WideEntries;
 use crate::error::Result;
-use crate::mailbox_syntax::without_needless_quotes;
+use crate::mailbox_syntax::{normal_domain, without_needless_quotes};
 use crate::store::suppressed::Suppressed;
 use crate::store::{ListedAddresses, suppression_target};
 use rusqlite::{Connection, params};
@@ -88,7 +88,7 @@ pub(crate) fn suppressed(
     sender_domain: &str,
     now_ms: i64,
 ) -> Result<Option<Suppressed>> {
-    Ok(entries_of(shared, address, Some(&sender_domain.to_lowercase()), now_ms)?.into_iter().next())
+    Ok(entries_of(shared, address, Some(&normal_domain(sender_domain)), now_ms)?.into_iter().next())
 }
 
 /// An entry for all mail comes first.

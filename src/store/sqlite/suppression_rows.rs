@@ -194,9 +194,9 @@ pub(crate) fn insert(db: &Connection, table: &str, entry: &Suppressed) -> rusqli
 pub(crate) fn unsuppress(
     shared: &SharedConnection,
     address: &str,
-    sender_domain: Option<&str>,
+    sender_domain: Option<String>,
 ) -> Result<bool> {
-    let (written, sender_domain) = (address.to_owned(), sender_domain.map(str::to_owned));
+    let written = address.to_owned();
     shared.write(move |db| {
         let address = &*without_needless_quotes(&written);
         const WHOSE: &str = "address = ?1 AND (?2 IS NULL OR sender_domain = ?2)";

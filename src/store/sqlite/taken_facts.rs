@@ -33,8 +33,8 @@ pub(crate) fn merge_many(
     }
 }
 
-/// Takes over what stands against the versions known here, in one transaction, with how far groups
-/// are read. What this host knows better and the shared store has lost is queued.
+/// Takes over what wins over the versions known here, in one transaction, with how far groups are
+/// read. What this host knows better and the shared store has lost is queued.
 pub(crate) fn merge(
     shared: &SharedConnection,
     facts: Vec<SharedFact>,
@@ -89,6 +89,8 @@ fn merge_one(
 ) -> rusqlite::Result<()> {
     let SharedFact { name, version, .. } = fact;
     let known = match stamp(db, name)? {
+        // It ended while the clock of this host was ahead.
+        Some((known, false)) if known == *version && has_gone_too_early(db, fact, now_ms)? => None,
         Some((known, _)) => Some(known),
         None => shared_facts::content(db, name)?.map(|content| content.version(name)),
     };
@@ -116,6 +118,12 @@ fn merge_one(
     put_stamp(db, fact)?;
     db.prepare_cached("DELETE FROM shared_queue WHERE name = ?1")?.execute([name])?;
     Ok(())
+}
+
+/// Whether a fact that has a term, and time left, is not in the tables.
+fn has_gone_too_early(db: &Connection, fact: &SharedFact, now_ms: i64) -> rusqlite::Result<bool> {
+    let lasts = fact.ends_ms().is_some_and(|ends_ms| ends_ms > now_ms);
+    Ok(lasts && shared_facts::content(db, &fact.name)?.is_none())
 }
 
 /// Notes the version of a fact that was not known, unless the fact says it itself.

@@ -190,6 +190,40 @@ fn what_notes_changes_is_there_while_the_host_shares() {
 }
 
 #[test]
+fn rows_of_an_older_file_get_the_one_spelling_of_their_sender_domain() {
+    let place = Place::new();
+    drop(place.open());
+    let put = |sql: &str| shell(&place).execute_batch(sql).unwrap();
+    for (address, domain, expires) in [
+        ("one@x.example", "b\u{fc}cher.example", "NULL"),
+        ("two@x.example", "b\u{fc}cher.example", "NULL"),
+        ("two@x.example", "xn--bcher-kva.example", "9"),
+    ] {
+        put(&format!(
+            "INSERT INTO suppressions (address, sender_domain, reason, source, added_ms, expires_ms)
+             VALUES ('{address}', '{domain}', '', 'operator', 5, {expires})"
+        ));
+    }
+    for (domain, key) in [("b\u{fc}cher.example", "k1"), ("xn--bcher-kva.example", "k2")] {
+        put(&format!(
+            "INSERT INTO strikes (address, sender_domain, key, at_ms, proven)
+             VALUES ('three@x.example', '{domain}', '{key}', 5, 1)"
+        ));
+    }
+    shell(&place).pragma_update(None, "user_version", 11).unwrap();
+    let store = place.open();
+    for address in ["one@x.example", "two@x.example"] {
+        for domain in ["b\u{fc}cher.example", "XN--bcher-kva.example"] {
+            let entry = store.suppressed(address, domain, 10).unwrap().expect(address);
+            assert_eq!(entry.sender_domain, "xn--bcher-kva.example");
+        }
+    }
+    let strikes = store.strikes("three@x.example").unwrap();
+    assert_eq!(strikes.len(), 2);
+    assert!(strikes.iter().all(|(domain, ..)| domain == "xn--bcher-kva.example"));
+}
+
+#[test]
 fn a_new_file_and_its_directory_are_made_by_many_at_once() {
     for _ in 0..40 {
         let place = Place::new();

@@ -122,8 +122,7 @@ impl Transaction<'_> {
 
     /// Counts a soft bounce, as `Store::strike` does.
     pub(crate) fn strike(&self, bounce: &SoftBounce<'_>) -> Result<StrikeCount> {
-        let address = in_a_labels(bounce.address);
-        strike_rows::count(self.db, &SoftBounce { address: &address, ..*bounce }).context("strikes")
+        bounce.as_listed(|bounce| strike_rows::count(self.db, bounce)).context("strikes")
     }
 
     /// Forgets the soft bounces of an address up to a time, at which mail has reached it.

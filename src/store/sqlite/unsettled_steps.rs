@@ -1,12 +1,12 @@
-//! How steps ended that the store could not be told in time: a file beside the store for each
-//! settle that failed, and memory where that cannot be written either.
+//! How steps ended that the store could not take in time: a file beside the store for each settle
+//! that failed, and memory where that cannot be written either.
 //!
 //! Not here: when a settle is given up (`settling`), and how they come on record (`step_rows`).
 //! Invariant: a file is whole, and never changes.
 
 use crate::error::{Context, Result};
-use crate::files::private;
 use crate::files::publish::publish;
+use crate::files::{private, regular};
 use crate::plan::{StepEnd, state_as_written};
 use crate::store::journal_entry::{Ended, Performed};
 use crate::store::tally::Tally;
@@ -17,6 +17,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// How the names of files end.
 const ENDING: &str = ".json";
+/// A longer file is none of carom's.
+const LONGEST: u64 = 64 << 20;
 
 /// How a step ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -144,7 +146,8 @@ impl UnsettledSteps {
             if !name.starts_with(&self.prefix) || !name.ends_with(ENDING) {
                 continue;
             }
-            match fs::read(entry.path()).map(|text| serde_json::from_slice(&text)) {
+            let read = regular::read(&entry.path(), LONGEST);
+            match read.map(|text| serde_json::from_slice(&text)) {
                 Ok(Ok(steps)) => kept.push((name, steps)),
                 // Another process has taken it in.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}

@@ -2,8 +2,8 @@
 //! come.
 //!
 //! SQLite's own waiting sleeps longer after each try, up to 100 ms: in a crowd the lock is free
-//! while most sleep, and whoever has waited long is passed by all others. Not here: what is
-//! written (`connection`). Invariant: nobody waits longer than its patience.
+//! while most sleep, and whoever has waited long is passed by all others. Not here: what is written
+//! (`connection`). Invariant: nobody waits longer than its patience.
 
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
 use std::thread::sleep;

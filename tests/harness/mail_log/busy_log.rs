@@ -32,7 +32,7 @@ pub(crate) fn delivery(seconds: i64, n: usize, sender: &str, to: &str, relay: &s
     let id = format!("4Xn0y8{n:06}zZ1f");
     let client = if n.is_multiple_of(3) { "news" } else { "shop" };
     format!(
-        "{at}/smtpd[10]: {id}: client=app.shop.example[192.0.2.200]\n\
+        "{at}/smtpd[10]: {id}: client=app.shop.example[10.0.0.200]\n\
          {at}/cleanup[11]: {id}: message-id=<98494.{n}.7@{client}>\n\
          {at}/qmgr[12]: {id}: from=<{sender}>, size=1000, nrcpt=1 (queue active)\n\
          {at}/smtp[13]: {id}: to=<{to}>, relay={relay}, delay={}, delays=0/0/0/0, {end}\n",

@@ -2,8 +2,8 @@
 //!
 //! Commands, replies and what a host offers are lettre's; commands go together where the host takes
 //! them together (PIPELINING, RFC 2920). Not here: which host (`pool`), and how lines travel
-//! (`wire`). Invariant: nothing but a valid address gets into a
-//! command; a dialogue ends with its deadline.
+//! (`wire`). Invariant: nothing but a valid address gets into a command; a dialogue ends with its
+//! deadline.
 
 use super::letter::{Letter, SendFailure};
 use super::wire::{Fault, Wire, shown};

@@ -19,6 +19,7 @@ const KEPT: usize = 256;
 const IDLE: Duration = Duration::from_secs(20);
 /// Time to say goodbye to all of them.
 const FAREWELL: Duration = Duration::from_millis(300);
+
 /// A connection that waits for the next letter to its host.
 struct Idle {
     host: TargetHost,

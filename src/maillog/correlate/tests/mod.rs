@@ -92,7 +92,8 @@ fn correlator(state: CorrelatorState) -> Correlator {
 fn state_of(correlator: &Correlator) -> CorrelatorState {
     let messages = reachable(correlator).cloned().collect();
     let (pending, recent) = correlator.correlated.sessions.clone().into_stored();
-    CorrelatorState { messages, pending, recent, newest_ms: correlator.newest_ms }
+    let strangers = correlator.correlated.strangers.clone();
+    CorrelatorState { messages, pending, recent, strangers, newest_ms: correlator.newest_ms }
 }
 
 fn reachable(correlator: &Correlator) -> impl Iterator<Item = &QueuedMessage> {

@@ -187,6 +187,7 @@ fn notifications_and_forwarded_messages_know_where_they_come_from() {
         "smtp: 4Xn0yG2b8Rz1n: to=<e@example.com>, relay=mx.evil[192.0.2.66]:25, dsn=2.0.0, status=sent (250 queued as 4Xn0yF5c1Yz1m)",
     ]);
     let seen = story.all();
+    assert_eq!([seen[0].status, seen[3].status], [LoggedStatus::Forwarded, LoggedStatus::Sent]);
     assert_eq!((seen[1].parent.as_deref(), seen[1].client.as_deref()), (Some("4Xn0y83s5Zz1f"), Some("shop")));
     assert_eq!((seen[2].parent.as_deref(), seen[2].client.as_deref()), (Some("4Xn0yC2rQlz1k"), None));
 }

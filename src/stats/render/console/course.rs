@@ -24,7 +24,7 @@ impl Writing<'_> {
         }
         // A day of hours looks better wide.
         let columns = if points.len() * 2 <= room { 2 } else { 1 };
-        let zone = if self.figures.step_offset() == self.figures.utc_offset { "" } else { " (UTC)" };
+        let zone = if self.figures.has_days_of_utc() { " (UTC)" } else { "" };
         self.head(&format!("Each {} from {}{zone}", length_name(length), self.time(points[0].at_ms)));
         for status in STATUSES {
             if let Some(line) = self.course_of(status, &points, columns) {

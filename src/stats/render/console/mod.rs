@@ -105,7 +105,7 @@ impl Writing<'_> {
         };
         let host = clean(&figures.host, LONGEST_NAME);
         let separator = if host.is_empty() { "" } else { " · " };
-        for line in wrap(&format!("{host}{separator}{period} ({})", figures.zone()), self.width) {
+        for line in wrap(&format!("{host}{separator}{period} ({})", figures.zone_name()), self.width) {
             let line = self.painted(&line, Paint::Bold);
             self.line(&line);
         }

@@ -140,7 +140,7 @@ impl<'a> Bars<'a> {
     /// At full hours or days of the wall clock.
     fn time_labels(&self, to: &mut Html) {
         let every = usual_length(self.figures.length_ms().max(1), self.length, 6);
-        let local = |at_ms: i64| at_ms.saturating_add(i64::from(self.figures.step_offset()) * 1000);
+        let local = |at_ms: i64| at_ms.saturating_add(i64::from(self.figures.step_offset(at_ms)) * 1000);
         for (index, point) in self.points.iter().enumerate() {
             let at = local(point.at_ms);
             let is_due = match every > DAY_MS {

@@ -115,11 +115,11 @@ impl Lists {
 }
 
 /// A command with options, each value as one word of a shell.
-pub(crate) fn typed<'a>(command: &str, choices: impl Iterator<Item = Choice<'a>>) -> String {
+pub(crate) fn typed<'a>(command: &str, choices: impl Iterator<Item = (impl AsRef<str>, &'a str)>) -> String {
     let mut text = command.to_owned();
     for (option, value) in choices {
         text.push_str(" --");
-        text.push_str(option);
+        text.push_str(option.as_ref());
         if !value.is_empty() {
             text.push(' ');
             text.push_str(&shell_word(value));

@@ -93,7 +93,7 @@ fn head(to: &mut Html, figures: &Figures) {
     to.foreign(host, LONGEST_NAME).text(": deliveries, ").text(&period);
     to.raw("</title>\n<style>\n").raw(STYLE).raw("</style>\n</head>\n<body>\n<main>\n<header><h1>");
     to.raw("Mail deliveries of ").foreign(host, LONGEST_NAME).raw("</h1><p>").text(period);
-    to.raw(" <span class=zone>").text(figures.zone()).raw("</span></p>");
+    to.raw(" <span class=zone>").text(figures.zone_name()).raw("</span></p>");
     if let Some(at) = over_time::late_begin(figures) {
         to.raw("<p class=begin>Data begin at ").text(figures.clock(at, "%-d %B %Y %H:%M")).raw("</p>");
     }

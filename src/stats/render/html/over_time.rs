@@ -38,6 +38,7 @@ pub(crate) fn over_time(to: &mut Html, figures: &Figures, lists: &Lists) {
         from_ms,
         to_ms: figures.to_ms,
         utc_offset: figures.utc_offset,
+        zone: figures.zone.clone(),
         step: figures.step,
         series: figures.series.clone(),
         ..Figures::default()
@@ -48,7 +49,7 @@ pub(crate) fn over_time(to: &mut Html, figures: &Figures, lists: &Lists) {
         return;
     }
     to.raw("<section aria-labelledby=course><h2 id=course>What became of deliveries</h2>\n");
-    if figures.step_offset() != figures.utc_offset {
+    if figures.has_days_of_utc() {
         to.raw("<p class=note>Days begin and end by UTC.</p>\n");
     }
     to.raw("<div class=pair>\n");

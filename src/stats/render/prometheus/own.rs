@@ -36,7 +36,7 @@ pub(crate) fn own(to: &mut Families, counted: &Counted) {
         to.sample(&[("outcome", outcome)], count as f64);
     }
     if counter("lmtp_sessions") > 0 {
-        sessions(to, &counter);
+        sessions(to, counted);
     }
     if let Some(beat) = &counted.heartbeat {
         ticks(to, beat);
@@ -107,7 +107,9 @@ fn sinks(to: &mut Families, sinks: &[(String, SinkMark)]) {
     }
 }
 
-fn sessions(to: &mut Families, counter: &dyn Fn(&str) -> u64) {
+fn sessions(to: &mut Families, counted: &Counted) {
+    let counters = &counted.counters;
+    let counter = |name: &str| counters.get(name).copied().unwrap_or(0);
     to.counter("carom_lmtp_sessions_total", "Sessions of carom lmtp, by what became of them.");
     for (outcome, name) in [("served", "lmtp_sessions"), ("refused", "lmtp_sessions_refused")] {
         to.sample(&[("outcome", outcome)], counter(name) as f64);
@@ -117,6 +119,15 @@ fn sessions(to: &mut Families, counter: &dyn Fn(&str) -> u64) {
     to.counter("carom_lmtp_answers_total", "Answers about recipients, by the class of the reply.");
     for class in ["2xx", "4xx", "5xx"] {
         to.sample(&[("class", class)], counter(&format!("lmtp_answers_{class}")) as f64);
+    }
+    let codes = || {
+        counters.iter().filter_map(|(name, count)| Some((name.strip_prefix("lmtp_answers_code_")?, count)))
+    };
+    if codes().next().is_some() {
+        to.counter("carom_lmtp_answers_by_code_total", "Answers about recipients, by the code of the reply.");
+    }
+    for (code, count) in codes() {
+        to.sample(&[("code", code)], *count as f64);
     }
     let within = ANSWER_TIMES.iter().map(|(limit_ms, name)| (*limit_ms as f64 / 1000.0, counter(name)));
     let counts = Histogram {

@@ -1,0 +1,189 @@
+//! What a clause says of its subject besides: `the mailbox from which this came`, `whether the user
+//! exists`, `not known to accept letters`.
+//!
+//! Words for an unknown recipient may be said of the sender, or may leave open whether they are
+//! true. Not here: nouns beside the subject (`compound`), and other languages (`about.toml`).
+//! Invariant: a doubt never makes an address dead.
+
+use crate::compound::{is_familiar, is_in, is_noun, AFTER, SUBJECT};
+use std::ops::Range;
+
+/// How much of the text before the words and after them is looked at.
+const BEFORE: usize = 40;
+const BEYOND: usize = 48;
+
+/// What a subject and its verb end with.
+const PREDICATES: [&[u8]; 8] =
+    [b"exist", b"exists", b"found", b"invalid", b"known", b"located", b"missing", b"unknown"];
+const RELATIVES: [&[u8]; 2] = [b"which", b"whom"];
+/// Before a relative pronoun: the subject is where something comes from.
+const SOURCES: [&[u8]; 5] = [b"by", b"from", b"through", b"via", b"with"];
+/// What you do with an address that you write to.
+const REACHING: [&[u8]; 27] = [
+    b"addressed",
+    b"are",
+    b"asked",
+    b"attempted",
+    b"contacted",
+    b"emailed",
+    b"entered",
+    b"gave",
+    b"have",
+    b"indicated",
+    b"mailed",
+    b"meant",
+    b"provided",
+    b"requested",
+    b"send",
+    b"sent",
+    b"specified",
+    b"supplied",
+    b"tried",
+    b"try",
+    b"typed",
+    b"used",
+    b"want",
+    b"wanted",
+    b"were",
+    b"wish",
+    b"wrote",
+];
+const PERHAPS: [&[u8]; 4] = [b"may", b"might", b"perhaps", b"possibly"];
+const NEGATED: [&[u8]; 4] = [b"be", b"have", b"no", b"not"];
+/// Those to whom somebody is not known.
+const KNOWING: [&[u8]; 12] =
+    [b"any", b"exist", b"it", b"me", b"my", b"our", b"that", b"the", b"them", b"these", b"this", b"us"];
+/// Lists of those who are let in.
+const LISTS_OF_OTHERS: [&[u8]; 8] = [
+    b"allow-list",
+    b"allowlist",
+    b"blacklist",
+    b"blocklist",
+    b"contacts",
+    b"policy",
+    b"white-list",
+    b"whitelist",
+];
+/// Words that a list of others may follow.
+const OPEN: [&[u8]; 5] = [b"in", b"my", b"on", b"our", b"the"];
+/// What is said of a thing before its name.
+const ADJECTIVES: [&[u8]; 6] = [b"bad", b"incorrect", b"invalid", b"undefined", b"unknown", b"wrong"];
+
+/// Whether the words that a pattern found are said of another, or may not be true.
+pub(crate) fn is_open(text: &[u8], span: &Range<usize>) -> bool {
+    let end = text.len().min(span.end + BEYOND);
+    let from = sentence(text, span.start);
+    let found = words(&text[span.clone()]);
+    let after = words(&text[span.end..end]);
+    let is_doubted = words(&text[from..span.end]).contains(&&b"whether"[..]);
+    is_doubted
+        || is_source(&found)
+        || begins_with_another(&text[span.clone()])
+        || is_of_those_after(&text[span.end..end], &found, &after)
+        || is_of_next(text, span, &after)
+}
+
+/// `the account might not exist`
+pub(crate) fn is_perhaps(found: &[u8]) -> bool {
+    words(found).windows(2).any(|two| PERHAPS.contains(&two[0]) && NEGATED.contains(&two[1]))
+}
+
+/// `the host you come from`, `the mailbox from which this came`
+fn is_source(found: &[&[u8]]) -> bool {
+    let is_relative = |two: &[&[u8]]| SOURCES.contains(&two[0]) && RELATIVES.contains(&two[1]);
+    let is_your_act =
+        |(place, two): (usize, &[&[u8]])| two[0] == b"you" && !REACHING.contains(&two[1]) && place > 0;
+    found.windows(2).any(is_relative) || found.windows(2).enumerate().any(is_your_act)
+}
+
+/// `recipient found, quota root not found`: after a comma another subject begins.
+fn begins_with_another(found: &[u8]) -> bool {
+    let Some(comma) = found.iter().rposition(|byte| *byte == b',') else { return false };
+    let is_subject = |word: &[u8]| is_familiar(word) || is_in(AFTER, word);
+    let words = words(&found[comma + 1..]);
+    let has_verb = words.last().is_some_and(|last| PREDICATES.contains(last));
+    has_verb && words.first().is_some_and(|word| is_noun(word) && !is_subject(word))
+}
+
+/// `not known to accept letters`, `no such user in the whitelist`
+fn is_of_those_after(rest: &[u8], found: &[&[u8]], after: &[&[u8]]) -> bool {
+    if !rest.starts_with(b" ") {
+        return false;
+    }
+    let ends_known = found.last().is_some_and(|last| *last == b"known");
+    let is_act = |word: &&[u8]| is_noun(word) && !KNOWING.contains(word) && !is_in(SUBJECT, word);
+    let is_list = |words: &[&[u8]]| words.iter().take(3).any(|word| LISTS_OF_OTHERS.contains(word));
+    match after {
+        [b"to", next, ..] => ends_known && is_act(next),
+        [b"in" | b"on" | b"by" | b"from", rest @ ..] => is_list(rest),
+        _ => found.last().is_some_and(|last| OPEN.contains(last)) && is_list(after),
+    }
+}
+
+/// `could not connect, unknown result`: a clause that begins with the word for something unknown.
+fn is_of_next(text: &[u8], span: &Range<usize>, after: &[&[u8]]) -> bool {
+    let found = &text[span.clone()];
+    let last = found.iter().rposition(|byte| *byte == b' ').map_or(0, |blank| blank + 1);
+    let before = found[..last].trim_ascii_end().last();
+    let begins_clause = before.is_some_and(|byte| b",:;(".contains(byte));
+    let is_thing = |word: &&[u8]| is_noun(word) && !is_in(SUBJECT, word) && !is_in(AFTER, word);
+    begins_clause
+        && ADJECTIVES.contains(&&found[last..])
+        && text.get(span.end) == Some(&b' ')
+        && after.first().is_some_and(is_thing)
+}
+
+/// Where the sentence begins that holds this place.
+fn sentence(text: &[u8], at: usize) -> usize {
+    let from = at.saturating_sub(BEFORE);
+    let stop = text[from..at].iter().rposition(|byte| b".!?:;".contains(byte));
+    from + stop.map_or(0, |stop| stop + 1)
+}
+
+fn words(text: &[u8]) -> Vec<&[u8]> {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"'-@".contains(byte);
+    text.split(|byte| !is_of_word(byte)).filter(|word| !word.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(text: &str, found: &str) -> bool {
+        let start = text.find(found).unwrap();
+        is_open(text.as_bytes(), &(start..start + found.len())) || is_perhaps(found.as_bytes())
+    }
+
+    #[test]
+    fn a_clause_says_whose_the_subject_is() {
+        for (text, found) in [
+            ("the mailbox from which it came is unknown", "mailbox from which it came is unknown"),
+            ("the server you belong to does not exist", "server you belong to does not exist"),
+            ("it is open whether the account exists: no", "account exists"),
+            ("the account might not exist", "account might not exist"),
+            ("user found, folder not found", "user found, folder not found"),
+            ("the user is not known to read letters", "user is not known"),
+            ("no such user on our allowlist", "no such user"),
+            ("recipient check: unknown state", "recipient check: unknown"),
+        ] {
+            assert!(open(text, found), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_recipient_is_the_recipient() {
+        for (text, found) in [
+            (
+                "the account that you tried to reach does not exist",
+                "account that you tried to reach does not exist",
+            ),
+            ("the address you entered is unknown", "address you entered is unknown"),
+            ("the user is not known to this server", "user is not known"),
+            ("no such user in the directory", "no such user"),
+            ("recipient: unknown", "recipient: unknown"),
+            ("sorry, user unknown", "user unknown"),
+        ] {
+            assert!(!open(text, found), "{text}");
+        }
+    }
+}

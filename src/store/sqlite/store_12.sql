@@ -1,0 +1,2 @@
+-- No table: rows get the one spelling of their sender domain, and automatic replies name their sender by a digest
+-- (sender_spellings.rs).

@@ -1,0 +1,200 @@
+//! Where the system lets no thread start, gives few file descriptors or little address space: what can be done is done,
+//! the rest is an error with its name and is deferred. Nothing panics and nothing is removed.
+
+use crate::harness::peers::{ACCEPT, SmtpPeer};
+use crate::harness::{Ran, SENDER, Sandbox, finish, names, plain, signed, start};
+use std::fs;
+use std::os::unix::fs::lchown;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+const TO: &str = "x@accept.sink.example";
+/// Two steps: a bounce, and a copy that is kept.
+const BOUNCED: &str = "x@oob.sink.example";
+
+/// Everything below a directory becomes this user's.
+fn give(path: &Path, user: u32) {
+    lchown(path, Some(user), Some(user)).unwrap();
+    for name in names(path) {
+        let inner = path.join(name);
+        if inner.is_dir() { give(&inner, user) } else { lchown(&inner, Some(user), Some(user)).unwrap() }
+    }
+}
+
+/// carom, with a limit of prlimit(1).
+fn limited(sandbox: &Sandbox, limit: &str, arguments: &[&str]) -> Command {
+    let carom = sandbox.command(arguments);
+    let mut limited = Command::new("prlimit");
+    limited.arg(limit).arg(carom.get_program()).args(carom.get_args());
+    limited.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    limited
+}
+
+fn run(command: Command, stdin: &[u8]) -> Ran {
+    let ran = finish(start(command, stdin), Duration::from_secs(60));
+    assert!(!ran.stderr.contains("panicked"), "{ran:?}");
+    ran
+}
+
+/// A user without any process, who may have one without another thread.
+fn alone(sandbox: &Sandbox, arguments: &[&str], stdin: &[u8]) -> Ran {
+    with_threads(1, sandbox, arguments, stdin)
+}
+
+/// A user who may have this many threads. Root may have as many as it wants.
+fn with_threads(most: u32, sandbox: &Sandbox, arguments: &[&str], stdin: &[u8]) -> Ran {
+    let limited = limited(sandbox, &format!("--nproc={most}"), arguments);
+    if !rustix::process::geteuid().is_root() {
+        return run(limited, stdin);
+    }
+    let user = fastrand::u32(100_000..1_000_000_000);
+    give(&sandbox.dir, user);
+    let mut alone = Command::new("setpriv");
+    alone.args([format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()]);
+    alone.arg(limited.get_program()).args(limited.get_args());
+    alone.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    run(alone, stdin)
+}
+
+/// A sandbox with a directory of three messages.
+fn with_spool() -> (Sandbox, PathBuf) {
+    let sandbox = Sandbox::new().config("[relay]\nsettle = 0\n");
+    let spool = sandbox.path("spool");
+    fs::create_dir(&spool).unwrap();
+    for number in 1..4 {
+        let from = format!("Return-Path: <{SENDER}>\r\nDelivered-To: {TO}\r\n").into_bytes();
+        fs::write(spool.join(format!("{number}.msg")), [from, plain(TO)].concat()).unwrap();
+    }
+    fs::create_dir(sandbox.path("state")).unwrap();
+    (sandbox, spool)
+}
+
+#[test]
+fn a_message_is_handled_where_no_thread_can_be_started() {
+    let peer = SmtpPeer::start(ACCEPT);
+    let sandbox = Sandbox::new().smtp_port(peer.port);
+    fs::create_dir(sandbox.path("state")).unwrap();
+    let message = signed(BOUNCED, "X-Bouncy-Sink: store-done\r\n", b"hello\r\n");
+    let arguments = ["pipe", "--sender", SENDER, "--recipient", BOUNCED, "--client-address", "192.0.2.1"];
+    // The policy is compiled, too.
+    let ran = alone(&sandbox, &arguments, &message);
+    assert!(ran.code == 0 && ran.stdout.is_empty(), "{ran:?}");
+    assert_eq!((peer.mails().len(), names(&sandbox.path("state/done")).len()), (1, 1));
+    let left = sandbox.run(&["outbox"], b"").stdout;
+    assert_eq!(left, "nothing is pending\n");
+}
+
+#[test]
+fn servers_and_the_relay_say_that_no_thread_can_be_started_and_keep_the_mail() {
+    let (sandbox, spool) = with_spool();
+    let directory = spool.to_str().unwrap().to_owned();
+    for command in [&["relay", &directory][..], &["relay", "--follow", &directory], &["lmtp"]] {
+        let ran = alone(&sandbox, command, b"");
+        assert!(ran.code == 1 && ran.stderr.contains("cannot start"), "{command:?} {ran:?}");
+    }
+    assert_eq!(names(&spool), ["1.msg", "2.msg", "3.msg"]);
+    sandbox.run(&["relay", &directory], b"");
+    assert_eq!((names(&spool).len(), sandbox.counter("accept")), (0, 3));
+}
+
+#[test]
+fn the_relay_does_steps_with_the_threads_that_it_gets() {
+    for most in [2, 20, 34, 36, 50, 66] {
+        let (sandbox, spool) = with_spool();
+        for name in names(&spool) {
+            let from = format!("Return-Path: <{SENDER}>\r\nDelivered-To: {TO}\r\n").into_bytes();
+            let kept = signed(TO, "X-Bouncy-Sink: store-done\r\n", b"hello\r\n");
+            fs::write(spool.join(name), [from, kept].concat()).unwrap();
+        }
+        let ran = with_threads(most, &sandbox, &["relay", spool.to_str().unwrap()], b"");
+        let left = messages(&spool) - messages(&spool.join("done"));
+        assert!(ran.code == 0 && left == 0 || ran.code == 1 && left > 0, "{most}: {ran:?}");
+        assert_eq!(sandbox.counter("accept") as usize + left, 3, "{most}: {ran:?}");
+        assert_eq!(sandbox.counter("kept") as usize + left, 3, "{most}: {ran:?}");
+    }
+}
+
+#[test]
+fn a_tick_does_what_it_can_where_no_thread_can_be_started() {
+    let sandbox = Sandbox::new();
+    let log = sandbox.path("mail.log");
+    fs::write(&log, "").unwrap();
+    let sandbox = sandbox.config(&format!("[[logs]]\nkind = \"postfix\"\npath = \"{}\"\n", log.display()));
+    sandbox.pipe(BOUNCED, &signed(BOUNCED, "X-Bouncy-Sink: store-done\r\n", b"hello\r\n")).silent();
+    let peer = SmtpPeer::start(ACCEPT);
+    let sandbox = sandbox.smtp_port(peer.port);
+    sandbox.advance(crate::harness::HOUR_MS);
+    let line = format!(
+        "{} mx postfix/smtp[2]: 4QFkX00001z1: to=<u@there.example>, relay=mx.there.example[192.0.2.9]:25, delay=1, \
+         delays=0/0/0/1, dsn=2.0.0, status=sent (250 ok)\n",
+        jiff::Timestamp::now()
+    );
+    fs::write(&log, line).unwrap();
+    let ran = alone(&sandbox, &["cron"], b"");
+    assert!(ran.code == 0 || ran.stderr.contains("thread"), "{ran:?}");
+    assert_eq!(peer.mails().len(), 1, "the step that was due is done: {ran:?}");
+    let (classified, shown) =
+        (alone(&sandbox, &["classify", "mail.log"], b""), alone(&sandbox, &["report"], b""));
+    assert!(classified.code <= 1 && shown.code == 0, "{classified:?} {shown:?}");
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    assert!(sandbox.run(&["deliveries"], b"").stdout.contains("u@there.example"), "the log is read later");
+}
+
+#[test]
+fn with_few_file_descriptors_a_message_is_deferred_or_on_record() {
+    let sandbox = Sandbox::new();
+    sandbox.verify_policy();
+    let mut accepted = 0;
+    for most in 4..24 {
+        let number = format!("4Q{most}");
+        let arguments = crate::harness::queued(TO, &number);
+        let ran = run(limited(&sandbox, &format!("--nofile={most}"), &arguments), &plain(TO));
+        assert!(ran.code == 0 || ran.code == 75 && ran.stdout.starts_with("4."), "{most}: {ran:?}");
+        accepted += u64::from(ran.code == 0);
+    }
+    assert!((1..20).contains(&accepted), "{accepted}");
+    assert_eq!(sandbox.counter("accept"), accepted);
+}
+
+/// Messages in the files of a directory and those below it, whatever their names are by now.
+fn messages(directory: &Path) -> usize {
+    let count = |name: String| {
+        let path = directory.join(&name);
+        if path.is_dir() { messages(&path) } else { usize::from(name.ends_with(".msg")) }
+    };
+    names(directory).into_iter().map(count).sum()
+}
+
+#[test]
+fn with_few_file_descriptors_the_relay_removes_nothing_that_it_has_not_handled() {
+    let (sandbox, spool) = with_spool();
+    let directory = spool.to_str().unwrap();
+    sandbox.verify_policy();
+    let mut refused = 0;
+    for most in 4..30 {
+        let before = messages(&spool);
+        let ran = run(limited(&sandbox, &format!("--nofile={most}"), &["relay", directory]), b"");
+        let after = messages(&spool);
+        assert!(ran.code == 0 && after == 0 || ran.code == 1, "{most}: {ran:?}");
+        assert!(names(&spool.join("failed")).is_empty(), "nothing is wrong with the files: {most}: {ran:?}");
+        refused += usize::from(ran.code == 1 && after == before && before > 0);
+        assert_eq!(sandbox.counter("accept") as usize + after, 3, "{most}: {ran:?}");
+    }
+    assert!(refused > 0);
+    assert_eq!(sandbox.run(&["relay", directory], b"").code, 0);
+    assert_eq!((messages(&spool), sandbox.counter("accept")), (0, 3));
+}
+
+#[test]
+fn a_limit_of_address_space_is_named_and_the_message_is_deferred() {
+    let (sandbox, spool) = with_spool();
+    sandbox.verify_policy();
+    let limit = "--as=1500000000";
+    let ran = run(limited(&sandbox, limit, &crate::harness::queued(TO, "4Q1")), &plain(TO));
+    ran.says(75, "4.3.0 ");
+    assert!(ran.stdout.contains("1430 MiB of address space") && ran.stdout.contains("ulimit -v"), "{ran:?}");
+    let ran = run(limited(&sandbox, limit, &["relay", spool.to_str().unwrap()]), b"");
+    assert!(ran.code == 1 && ran.stderr.contains("1430 MiB of address space"), "{ran:?}");
+    assert_eq!(names(&spool).len(), 3);
+}

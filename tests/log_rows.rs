@@ -1,0 +1,164 @@
+//! Rows of the message log that are asked for: redeliveries, files that are given up, and lines that the log takes late.
+
+use crate::bounces::{OWN, STRANGER, dsn};
+use crate::harness::{HOUR_MS, MINUTE_MS, SENDER, Sandbox, finish, names, plain, queued, start};
+use crate::proof::BOUNCES;
+use crate::trail::{find, log};
+use crate::unproven::{self, Sent, letter, send};
+use serde_json::Value;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+#[test]
+fn redeliveries_take_no_place_of_the_rows_that_are_asked_for() {
+    let sandbox = unproven::sandbox("");
+    let to = BOUNCES;
+    let from = |client, queue_id| Sent { from: SENDER, to, client, queue_id, policy: "bounce" };
+    for queue_id in ["4QKEPT1", "4QKEPT2", "4QKEPT3"] {
+        let text = letter("hello", "How are you?");
+        send(&sandbox, &from(STRANGER, queue_id), &text).silent();
+    }
+    let report = dsn("joe@there.example", "5.1.1", "550 5.1.1 User unknown");
+    let again = || {
+        let sent = Sent { from: "", ..from(OWN, "4QAGAIN") };
+        send(&sandbox, &sent, &report).silent();
+    };
+    again();
+    sandbox.advance(2 * HOUR_MS);
+    (0..5).for_each(|_| again());
+    assert_eq!(log(&sandbox, &["--status", "kept", "-n", "3"]).len(), 3);
+    assert_eq!(log(&sandbox, &["--status", "kept"]).len(), 3);
+    for asked in [&["-n", "3"][..], &["--since", "1h"]] {
+        let rows = log(&sandbox, asked);
+        assert!(rows.iter().all(|row| row.contains("redelivery")), "{asked:?}: {rows:?}");
+    }
+    let accepted = log(&sandbox, &["--status", "accepted"]);
+    assert!(accepted.len() == 1 && accepted[0].contains("4QAGAIN"), "{accepted:?}");
+}
+
+#[test]
+fn a_message_without_an_effect_that_comes_again_is_one_message() {
+    let sandbox = unproven::sandbox("");
+    let text = letter("hello", "How are you?");
+    let to = BOUNCES;
+    let sent = Sent { from: SENDER, to, client: STRANGER, queue_id: "4QTHRICE", policy: "bounce" };
+    for _ in 0..3 {
+        send(&sandbox, &sent, &text).silent();
+        sandbox.advance(MINUTE_MS);
+    }
+    assert_eq!(sandbox.counter("unproven_kept"), 1);
+    for rows in [log(&sandbox, &[]), find(&sandbox, "4QTHRICE").lines().map(str::to_owned).collect()] {
+        let of = |word: &str| rows.iter().filter(|row| row.contains(word)).count();
+        assert_eq!((of("counted: "), of("redelivery")), (1, 2), "{rows:?}");
+    }
+    assert_eq!(log(&sandbox, &["--status", "kept"]).len(), 1);
+    let json = sandbox.run(&["log", "--json"], b"").stdout;
+    let rows: Vec<Value> = json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let events: Vec<&Value> = rows.iter().map(|row| &row["event"]).collect();
+    assert_eq!(events, [&Value::Null, &"redelivery".into(), &"redelivery".into()]);
+    assert_eq!((&rows[0]["status"], &rows[2]["status"]), (&"kept".into(), &"redelivery".into()));
+}
+
+#[test]
+fn a_file_of_a_relay_directory_that_is_given_up_says_so_with_the_reason() {
+    let sandbox = Sandbox::new().config("[message]\nmax_size = 20000\n");
+    let inbox = sandbox.path("in");
+    fs::create_dir(&inbox).unwrap();
+    let put = |name: &str, to: &str, size: usize| {
+        let envelope = format!("x-sender: {SENDER}\r\nx-receiver: {to}\r\n");
+        let text = [envelope.as_bytes(), &plain(to), "x\r\n".repeat(size).as_bytes()].concat();
+        fs::write(inbox.join(name), text).unwrap();
+    };
+    put("g1.msg", "g1@defer.sink.example", 0);
+    put("big.msg", "big@accept.sink.example", 10_000);
+    let relay = || sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
+    relay();
+    let old = Command::new("touch").args(["-d", "6 days ago"]).arg(inbox.join("g1.msg")).status();
+    assert!(old.unwrap().success());
+    relay();
+    assert_eq!(names(&inbox.join("failed")).len(), 4, "{:?}", names(&inbox.join("failed")));
+    for (to, reason) in
+        [("g1@defer.sink.example", "deferred for too long"), ("big@accept.sink.example", "max_size")]
+    {
+        let found = find(&sandbox, to);
+        let failed = format!("{}: ", inbox.join("failed").display());
+        assert!(found.contains("failed") && found.contains(reason) && found.contains(&failed), "{found}");
+    }
+    assert!(log(&sandbox, &["--status", "deferred"]).is_empty());
+    assert_eq!(log(&sandbox, &["--status", "failed"]).len(), 2);
+    let found = find(&sandbox, "g1@defer.sink.example");
+    assert!(found.contains("2 tries") && found.contains("decided since"), "{found}");
+}
+
+#[test]
+fn a_file_that_was_deferred_and_then_accepted_is_deferred_no_more() {
+    let sandbox = Sandbox::new();
+    let inbox = sandbox.path("in");
+    fs::create_dir(&inbox).unwrap();
+    let text = format!("x-sender: {SENDER}\r\nx-receiver: fail-2@sink.example\r\n");
+    fs::write(inbox.join("f.msg"), [text.as_bytes(), &plain("fail-2@sink.example")].concat()).unwrap();
+    for _ in 0..4 {
+        sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
+        sandbox.advance(HOUR_MS);
+    }
+    assert!(!inbox.join("f.msg").exists());
+    assert_eq!(log(&sandbox, &["--status", "deferred"]), Vec::<String>::new());
+    let rows = log(&sandbox, &[]);
+    assert!(rows.iter().any(|row| row.contains("2 tries") && row.contains("decided since")), "{rows:?}");
+}
+
+/// A log whose directory is a file, until it is repaired.
+fn without_log(sandbox: &Sandbox) -> PathBuf {
+    let directory = sandbox.path("state/log");
+    fs::create_dir_all(directory.parent().unwrap()).unwrap();
+    fs::write(&directory, "in the way").unwrap();
+    directory
+}
+
+#[test]
+fn a_deferral_that_the_log_could_not_take_counts_once_and_is_decided_by_what_comes_later() {
+    let sandbox = Sandbox::new();
+    let in_the_way = without_log(&sandbox);
+    let defer = "x@defer.sink.example";
+    sandbox.run(&queued(defer, "4QDEFER"), &plain(defer));
+    let fail = "fail-1@sink.example";
+    let later = plain(fail);
+    sandbox.run(&queued(fail, "4QLATER"), &later);
+    for arguments in [&["log"][..], &["find", "4QDEFER"]] {
+        let ran = sandbox.run(arguments, b"");
+        assert!(ran.code == 0 && ran.stdout.contains("4QDEFER"), "{ran:?}");
+    }
+    fs::remove_file(&in_the_way).unwrap();
+    sandbox.run(&queued(fail, "4QLATER"), &later).silent();
+    for _ in 0..3 {
+        assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    }
+    assert_eq!(sandbox.counter("deferred"), 2, "{:?}", sandbox.counters());
+    let deferred = sandbox.run(&["log", "--status", "deferred"], b"").stdout;
+    assert!(deferred.contains("4QDEFER") && !deferred.contains("4QLATER"), "{deferred}");
+}
+
+#[test]
+fn a_log_that_this_user_may_not_read_is_named_with_the_fix_and_ends_no_command() {
+    let sandbox = Sandbox::new();
+    let to = "x@accept.sink.example";
+    sandbox.run(&queued(to, "4QHIDDEN"), &plain(to)).silent();
+    let mode = |path: PathBuf, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    mode(sandbox.dir.clone(), 0o777);
+    mode(sandbox.path("state"), 0o755);
+    mode(sandbox.path("state/log"), 0o700);
+    let mut command = sandbox.command(&["log"]);
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.uid(65_534).gid(65_534);
+    } else {
+        mode(sandbox.path("state/log"), 0o000);
+    }
+    let ran = finish(start(command, b""), Duration::from_secs(60));
+    assert!(ran.code == 0 && ran.stderr.contains("Permission denied"), "{ran:?}");
+    assert!(ran.stderr.contains("unwritten") && ran.stderr.contains("let this user read"), "{ran:?}");
+    mode(sandbox.path("state/log"), 0o755);
+}
