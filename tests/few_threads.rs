@@ -186,6 +186,28 @@ fn with_few_file_descriptors_the_relay_removes_nothing_that_it_has_not_handled()
     assert_eq!((messages(&spool), sandbox.counter("accept")), (0, 3));
 }
 
+/// What is left is tried again under another name: only its last try may count.
+#[test]
+fn a_message_that_neither_log_nor_store_can_take_counts_when_it_is_taken() {
+    let (sandbox, spool) = with_spool();
+    let directory = spool.to_str().unwrap();
+    sandbox.verify_policy();
+    let today = jiff::Timestamp::now().strftime("%Y-%m-%d").to_string();
+    let in_the_way = [format!("state/log/messages-{today}.log"), "state/carom.db".to_owned()]
+        .map(|name| sandbox.path(&name));
+    in_the_way.iter().for_each(|path| fs::create_dir_all(path).unwrap());
+    for _ in 0..2 {
+        assert_eq!(sandbox.run(&["relay", directory], b"").code, 1);
+        assert_eq!(messages(&spool), 3);
+    }
+    in_the_way.iter().for_each(|path| fs::remove_dir(path).unwrap());
+    assert_eq!(sandbox.run(&["relay", directory], b"").code, 0);
+    for _ in 0..4 {
+        assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    }
+    assert_eq!((messages(&spool), sandbox.counter("accept")), (0, 3));
+}
+
 #[test]
 fn a_limit_of_address_space_is_named_and_the_message_is_deferred() {
     let (sandbox, spool) = with_spool();

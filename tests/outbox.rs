@@ -52,6 +52,17 @@ fn what_the_application_refuses_is_parked_until_an_operator_says_so() {
     assert_eq!(told[3].header("webhook-id"), first.header("webhook-id"));
     let found = sandbox.run(&["find", "a@there.example"], b"").stdout;
     assert!(found.contains("bounce.hard succeeded (2 tries)"), "{found}");
+    // Each state and each action can be asked for alone.
+    let ids = |arguments: &[&str]| {
+        let ran = sandbox.run(&[&["outbox", "--json"], arguments].concat(), b"");
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.stdout.lines().count()
+    };
+    let (parked_now, pending_now) = (ids(&["--status", "parked"]), ids(&["--status", "pending"]));
+    assert_eq!((parked_now, pending_now, ids(&["--action", "notify"])), (2, 0, 2));
+    let none = sandbox.run(&["outbox", "--action", "bounce"], b"").stdout;
+    assert_eq!(none, "no step is like that: carom outbox shows all\n");
+    assert_eq!(sandbox.run(&["outbox", "--status", "odd"], b"").code, 2);
     // One is dropped, by the first characters of its key.
     let ran = sandbox.run(&["outbox", "drop", &id("b@there.example")[..12]], b"");
     assert!(ran.code == 0 && ran.stdout.starts_with("1 dropped"), "{ran:?}");
@@ -208,6 +219,9 @@ fn what_waits_for_one_application_is_dropped_and_nothing_else() {
     assert!(owed(&sandbox).is_empty());
 }
 
+/// A command that takes a few milliseconds is seldom seen at its peak: the most of many runs.
+const LOOKS: usize = 20;
+
 /// What a command has in memory at its peak, in MiB, and what it says.
 fn remembered(sandbox: &Sandbox, arguments: &[&str]) -> (i64, String) {
     let nothing = sandbox.path("nothing");
@@ -230,7 +244,8 @@ fn very_many_steps_take_no_more_memory_than_one() {
     append(&sandbox, &bounced(0));
     tick(&sandbox);
     let commands = [&["outbox"][..], &["outbox", "--json"]];
-    let few = commands.map(|command| remembered(&sandbox, command).0);
+    let few =
+        commands.map(|command| (0..LOOKS).map(|_| remembered(&sandbox, command).0).max().unwrap_or_default());
     append(&sandbox, &(1..MANY).map(bounced).collect::<String>());
     for _ in 0..10 {
         sandbox.run(&["cron"], b"");

@@ -124,7 +124,7 @@ fn answer(Typed { global, command }: Typed) -> Result<Exit> {
         Command::Stats(arguments) => stats::run(&arguments, &*config()?, terminal),
         Command::Log(arguments) => log::run(&arguments, &*config()?, terminal),
         Command::Alerts => alerts::run(&*config()?, terminal),
-        Command::Outbox { command } => outbox::run(command.as_ref(), &*config()?, terminal),
+        Command::Outbox(arguments) => outbox::run(&arguments, &*config()?, terminal),
         Command::Check(arguments) => {
             let by_root = owner::is_root();
             let config = load_to_test(&global, arguments.user.as_deref());

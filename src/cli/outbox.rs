@@ -11,13 +11,27 @@ use crate::error::{Error, Exit, Result};
 use crate::journal::meant_steps::{self, StepName};
 use crate::mailbox_syntax::normal_domain;
 use crate::message_log::MessageLog;
-use crate::store::{PendingStep, Store};
+use crate::store::{PendingStep, Store, WAITING_STATES};
 use crate::text::{counted, one_line};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
 /// Steps of one transaction.
 const TOGETHER: usize = 500;
+
+/// Which steps are shown, or what is done about them.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(crate) struct OutboxArgs {
+    /// Show only steps in this state: pending steps are due at their time, parked ones wait for you
+    #[arg(long, value_parser = WAITING_STATES)]
+    status: Option<String>,
+    /// Show only steps that do this: bounce, complaint, notify ...
+    #[arg(long)]
+    action: Option<String>,
+    #[command(subcommand)]
+    command: Option<OutboxCommand>,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum OutboxCommand {
@@ -42,12 +56,12 @@ pub(crate) struct Which {
     application: Option<String>,
 }
 
-pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let store = match command {
+pub(crate) fn run(arguments: &OutboxArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
+    let store = match &arguments.command {
         None => store_to_read(config)?,
         Some(_) => store_to_remove_from(config)?,
     };
-    let Some(command) = command else { return show(&store, terminal) };
+    let Some(command) = &arguments.command else { return show(&store, arguments, terminal) };
     let (OutboxCommand::Retry(which) | OutboxCommand::Drop(which)) = command;
     let (steps, now_ms, mut done) = (chosen(which, &store, config)?, clock::now_ms(), 0);
     let what = match command {
@@ -74,9 +88,13 @@ pub(crate) fn run(command: Option<&OutboxCommand>, config: &Config, terminal: Te
 }
 
 /// Step by step: there may be very many.
-fn show(store: &Store, terminal: Terminal) -> Result<Exit> {
+fn show(store: &Store, wanted: &OutboxArgs, terminal: Terminal) -> Result<Exit> {
+    let (state, action) = (wanted.status.as_deref(), wanted.action.as_deref());
     let (mut out, width, mut is_empty) = (Output::open(), terminal::table_width(terminal), true);
     store.visit_shown_steps(&mut |step| {
+        if !step.is_of(state, action) {
+            return Ok(true);
+        }
         let is_first = std::mem::replace(&mut is_empty, false);
         match width {
             None if terminal.json => out.row(&step),
@@ -86,13 +104,17 @@ fn show(store: &Store, terminal: Terminal) -> Result<Exit> {
         }
     })?;
     if is_empty && !terminal.json {
-        out.write(b"nothing is pending\n")?;
+        let nothing = match (state, action) {
+            (None, None) => "nothing is pending\n",
+            _ => "no step is like that: carom outbox shows all\n",
+        };
+        out.write(nothing.as_bytes())?;
     }
     out.finish()
 }
 
 pub(super) fn row(step: &PendingStep) -> String {
-    let due = if step.state == "parked" { "parked".into() } else { clock::rfc3339(step.due_ms) };
+    let due = if step.is_parked() { "parked".into() } else { clock::rfc3339(step.due_ms) };
     let target = one_line(step.target());
     let (since, tries) = (clock::rfc3339(step.since_ms), counted(step.attempts, "try"));
     let (action, id, note) = (&step.action, &step.id, one_line(&step.note));
@@ -108,7 +130,7 @@ fn heading(width: usize) -> String {
 fn table_row(step: &PendingStep, width: usize) -> String {
     let at = clock::rfc3339(step.due_ms);
     let at = at.get(..19).unwrap_or(&at).replace('T', " ");
-    let due = if step.state == "parked" { "parked" } else { &at };
+    let due = if step.is_parked() { "parked" } else { &at };
     let (tries, target) = (step.attempts.to_string(), one_line(step.target()));
     let mut text = table_line([due, &step.action, &tries, &target], width);
     text.push_str(&format!("  {}\n", step.id));
@@ -137,7 +159,7 @@ fn chosen(which: &Which, store: &Store, config: &Config) -> Result<Vec<StepName>
         Ok::<_, Error>(steps)
     };
     if which.all {
-        return that(&|step| step.state == "parked" || step.attempts > 0);
+        return that(&|step| step.is_parked() || step.attempts > 0);
     }
     let Some(application) = &which.application else { return meant_steps::of_ids(&which.ids, store) };
     let steps = that(&|step| is_notification_for(step, application, config))?;

@@ -127,10 +127,7 @@ pub(crate) enum Command {
     /// Show the state of each alert rule: quiet, pending or firing, with value and threshold
     Alerts,
     /// Show pending steps: delayed, waiting for a retry, or parked
-    Outbox {
-        #[command(subcommand)]
-        command: Option<outbox::OutboxCommand>,
-    },
+    Outbox(outbox::OutboxArgs),
     /// Test config, policy, store, directories and DNS, and say how to fix what is wrong
     Check(check::CheckHostArgs),
     /// Let Postfix hand mail to carom, undo that, and show whether it works

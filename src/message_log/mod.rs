@@ -166,6 +166,9 @@ impl MessageLog {
 
     /// Keeps lines for the next tick.
     fn put_aside(&self, json: &str) {
+        if json.is_empty() {
+            return;
+        }
         let kept = daily::put(&self.unwritten, self.json_name(), json.as_bytes());
         kept.unwrap_or_else(|error| self.complain(&error));
     }
@@ -220,12 +223,13 @@ impl MessageLog {
             }
             let records = lines[from..].iter().filter_map(MessageLine::record).collect();
             let recorded = store.record(records);
-            // What the store has counted, a line that comes into the log later counts no more.
+            // What the store has counted, a line that comes into the log later counts no more. What
+            // is on record nowhere is tried again: only that it was deferred is true of it.
             let aside = |line: &MessageLine<'_>| match &recorded {
-                Ok(()) => line.recorded_elsewhere().json() + "\n",
-                Err(_) => line.json() + "\n",
+                Ok(()) => Some(line.recorded_elsewhere().json() + "\n"),
+                Err(_) => line.is_deferral().then(|| line.json() + "\n"),
             };
-            self.put_aside(&lines[from..].iter().map(aside).collect::<String>());
+            self.put_aside(&lines[from..].iter().filter_map(aside).collect::<String>());
             recorded.map_err(|error| Unrecorded { from, error })?;
         } else {
             self.put_text(json.lines());

@@ -141,6 +141,9 @@ pub(crate) struct FinishedMessage<'a> {
     pub(crate) message: bool,
 }
 
+/// The states of steps that wait: for their time or another try, and for an operator.
+pub(crate) const WAITING_STATES: [&str; 2] = ["pending", "parked"];
+
 /// A step that waits for its time, for another try, or for an operator.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct PendingStep {
@@ -182,6 +185,15 @@ impl PendingStep {
     /// Whom it is for: the address that a notification is about, or the recipient of its message.
     pub(crate) fn target(&self) -> &str {
         self.address.as_deref().unwrap_or(&self.recipient)
+    }
+
+    pub(crate) fn is_parked(&self) -> bool {
+        self.state == "parked"
+    }
+
+    /// Whether it is in this state and does this, as far as they are given.
+    pub(crate) fn is_of(&self, state: Option<&str>, action: Option<&str>) -> bool {
+        state.is_none_or(|state| self.state == state) && action.is_none_or(|action| self.action == action)
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) use audited::{AuditEntry, AuditFilter};
 pub(crate) use erasure::{StoreErasure, ToErase};
 pub(crate) use journal_entry::{
     Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed,
-    Promise, Standing, StepOnRecord,
+    Promise, Standing, StepOnRecord, WAITING_STATES,
 };
 use listed_addresses::ListedAddresses;
 pub(crate) use message_record::{FoldedFile, MessageRecord};

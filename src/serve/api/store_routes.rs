@@ -26,8 +26,6 @@ pub(super) const ROUTES: &[HttpRoute] = &[
 /// Rows of a page.
 const USUAL: usize = 100;
 const MOST: usize = 1000;
-/// The state of a step that waits for an operator.
-const PARKED: &str = "parked";
 
 /// What a store says, of the newest messages too; without a store yet, `nothing`.
 pub(in crate::serve) fn of_store(
@@ -50,18 +48,15 @@ pub(in crate::serve) fn minutes(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Pro
 
 fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let query = asked.query;
-    let state = query.word("state", &["pending", PARKED])?;
+    let state = query.word("state", &WAITING_STATES)?;
     let limit = query.number("limit", (1, MOST))?.unwrap_or(USUAL);
     let action = query.text("action");
     let after = query.text("cursor").map(step_place).transpose()?;
     of_store(asked, json!({ "steps": [], "next": null }), |store| {
-        let fits = |step: &PendingStep| {
-            state.is_none_or(|state| step.state == state) && action.is_none_or(|action| step.action == action)
-        };
         let (mut page, mut has_more) = (Vec::new(), false);
         store.visit_shown_steps(&mut |step| {
             // A step may have ended since the page before: its place is what counts.
-            if fits(&step) && after.as_ref().is_none_or(|after| StepPlace::of(&step) > *after) {
+            if step.is_of(state, action) && after.as_ref().is_none_or(|after| StepPlace::of(&step) > *after) {
                 has_more = page.len() == limit;
                 if !has_more {
                     page.push(step);
@@ -85,7 +80,7 @@ struct StepPlace {
 
 impl StepPlace {
     fn of(step: &PendingStep) -> StepPlace {
-        let is_parked = step.state == PARKED;
+        let is_parked = step.is_parked();
         StepPlace { is_parked, due_ms: step.due_ms, key: step.key.clone(), step: step.step }
     }
 

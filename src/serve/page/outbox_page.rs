@@ -11,9 +11,10 @@ use super::showing::show;
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_route::HttpAsked;
 use crate::serve::problem::Problem;
+use crate::stats::render::html::figure_lists::typed;
 use crate::stats::render::html::markup::Html;
 use crate::stats::render::wording::number;
-use crate::store::PendingStep;
+use crate::store::{PendingStep, WAITING_STATES};
 
 pub(super) const PARAMETERS: &[&str] = &["state"];
 /// Steps that are shown.
@@ -31,14 +32,14 @@ const FRESH: u32 = 30;
 
 pub(super) fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let reader = PageReader::of(asked, "/outbox");
-    let state = asked.query.word("state", &["pending", "parked"])?;
+    let state = asked.query.word("state", &WAITING_STATES)?;
     asked.desk.fold();
     let store = asked.view.whole()?.store;
     // Of each state the first ones: both come in the order of their time.
     let (mut waiting, mut parked) = (ShownSteps::default(), ShownSteps::default());
     if let Some(store) = store {
         store.visit_shown_steps(&mut |step| {
-            if step.state == "parked" {
+            if step.is_parked() {
                 parked.add(step)
             } else {
                 waiting.add(step)
@@ -67,7 +68,8 @@ pub(super) fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
         if fitting > SHOWN {
             to.raw("<p class=note>The first ").text(number(SHOWN as u64)).raw(" are shown.</p>\n");
         }
-        command(to, "The same on the command line", "carom outbox");
+        let shown = typed("carom outbox", state.map(|state| ("status", state)).into_iter());
+        command(to, "The same on the command line", &shown);
     }))
 }
 
@@ -92,9 +94,9 @@ fn row(to: &mut Html, step: &PendingStep, reader: &PageReader) {
     to.foreign(&step.id, LONGEST).raw("</code></small><td>");
     address(to, Some(step.target()));
     to.raw("<td>");
-    match step.state.as_str() {
-        "parked" => _ = to.raw("<span class=\"mark bounced\">parked</span>"),
-        _ => reader.time(to, step.due_ms),
+    match step.is_parked() {
+        true => _ = to.raw("<span class=\"mark bounced\">parked</span>"),
+        false => reader.time(to, step.due_ms),
     }
     to.raw("<td>").text(number(step.attempts.into())).raw("<td>");
     reader.time(to, step.since_ms);
