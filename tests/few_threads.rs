@@ -1,5 +1,5 @@
-//! Where the system lets no thread start, gives few file descriptors or little address space: what can be done is done,
-//! the rest is an error with its name and is deferred. Nothing panics and nothing is removed.
+//! Where the system lets no thread start, gives few file descriptors, little address space or no room in a file: what
+//! can be done is done, the rest is an error with its name and is deferred. Nothing panics and nothing is removed.
 
 use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::{Ran, SENDER, Sandbox, finish, names, plain, signed, start};
@@ -219,4 +219,32 @@ fn a_limit_of_address_space_is_named_and_the_message_is_deferred() {
     let ran = run(limited(&sandbox, limit, &["relay", spool.to_str().unwrap()]), b"");
     assert!(ran.code == 1 && ran.stderr.contains("1430 MiB of address space"), "{ran:?}");
     assert_eq!(names(&spool).len(), 3);
+}
+
+/// As on a full disk: the file of before stays, and nothing is left of the new one.
+#[test]
+fn an_output_that_has_no_room_is_an_error_with_its_name_and_replaces_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.pipe(TO, &plain(TO)).silent();
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    let place = sandbox.path("outputs");
+    let earlier = place.join("earlier");
+    for (command, whole_directory) in [
+        (&["export", "html", "--output"][..], false),
+        (&["export", "json", "--output"], false),
+        (&["export", "prometheus", "--output"], false),
+        (&["export", "csv", "--output"], true),
+        (&["man", "--out"], true),
+    ] {
+        fs::create_dir_all(&place).unwrap();
+        fs::write(&earlier, "as before").unwrap();
+        let target = if whole_directory { &place } else { &earlier };
+        let arguments = [command, &[target.to_str().unwrap()]].concat();
+        let ran = run(limited(&sandbox, "--fsize=64", &arguments), b"");
+        assert!(ran.code == 1 && ran.stderr.contains("File too large"), "{command:?}: {ran:?}");
+        assert!(ran.stderr.contains(place.to_str().unwrap()), "{command:?}: {ran:?}");
+        assert_eq!(names(&place), ["earlier"], "{command:?}");
+        assert_eq!(fs::read_to_string(&earlier).unwrap(), "as before", "{command:?}");
+        fs::remove_dir_all(&place).unwrap();
+    }
 }

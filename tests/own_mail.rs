@@ -241,6 +241,29 @@ fn an_entry_of_own_makes_mail_ours_by_client_sender_domain_or_stream_and_nothing
     }
 }
 
+/// As `docs/mail-logs.md` says: the instance that takes the mail hands it to the one that sends it.
+#[test]
+fn mail_that_one_instance_hands_to_another_counts_once_and_is_acted_on_once() {
+    let taken = |n, to| mail(n, "news@app.example", OURS, to, "smtp[13] 127.0.0.1[127.0.0.1]:10026", SENT);
+    let sent = |n, to, end| mail(n, "news@app.example", "client=localhost[127.0.0.1]", to, MX, end);
+    let of = |instance: &str, one: Mail<'_>| one.lines().replace(" mx postfix/", &format!(" mx {instance}/"));
+    let lines = [
+        of("postfix-in", taken(1, "a@dest.example")),
+        of("postfix-out", sent(2, "a@dest.example", SENT)),
+        of("postfix-in", taken(3, "gone@dest.example")),
+        of("postfix-out", sent(4, "gone@dest.example", GONE)),
+    ];
+    let sandbox = sandbox("own = [\"instance/postfix-out\"]", "");
+    append(&sandbox, &ago(10, &lines.concat()));
+    tick(&sandbox, &[]);
+    assert_eq!(counted(&sandbox), [(1, 1), (2, 0), (0, 0)]);
+    let found = |source| deliveries(&sandbox, &["--source", source]).len();
+    assert_eq!((found("instance/postfix-in"), found("instance/postfix-out")), (2, 2));
+    let listed = sandbox.run(&["suppress", "list"], b"").stdout;
+    assert!(listed.lines().count() == 1 && listed.contains("gone@dest.example"), "{listed}");
+    assert_eq!(sandbox.counter("bounce_hard"), 1);
+}
+
 #[test]
 fn what_is_handed_to_carom_by_lmtp_or_smtp_is_no_mail_that_was_sent() {
     let sent = "dsn=2.0.0, status=sent (250 2.0.0 accepted)";
