@@ -10,7 +10,7 @@ use crate::clock;
 use crate::digest;
 use crate::mailbox_syntax::normal_domain;
 use crate::stats::sink_counters;
-use crate::store::{PendingStep, Store, Suppressed};
+use crate::store::{PendingStep, Store, Suppressed, WAITING_STATES};
 use crate::suppress;
 use serde_json::{Value, json};
 
