@@ -64,6 +64,48 @@ fn a_failure_says_what_it_is_about_and_is_found_by_it() {
     assert!(wrong.code == 1 && wrong.stderr.contains("use recipient, recipient-domain, sender"), "{wrong:?}");
 }
 
+/// Words for an unknown recipient that say nothing of this one, and the same of the recipient.
+#[test]
+fn only_what_is_said_of_the_recipient_makes_its_address_dead() {
+    let (alive, dead) = (
+        [
+            "550 5.1.1 Utilisateur Postgres inconnu",
+            "550 5.1.1 Benutzer des Spoolers unbekannt",
+            "550 5.1.1 Das Konto, von dem Sie mailen, existiert nicht",
+            "550 5.1.1 La casilla desde la que usted manda no existe",
+            "550 5.1.1 Пользователь кластера не найден",
+            "550 5.1.1 目录用户不存在",
+            "550 Call-out failed: 550 5.1.1 no such user",
+            "550 5.1.1 User unknown or relaying denied",
+            "550 5.1.1 Recipient not found in the trusted list",
+            "550 5.1.1 If the recipient does not exist another notice follows",
+            "550 5.1.1 Your last 40 recipients did not exist",
+            "550 5.1.1 Unknown user 'mailman'",
+            "550 5.1.1 <postmaster@shop.example>: user unknown",
+            "550 5.1.4 RESOLVER.ADR.Ambiguous; ambiguous address",
+        ],
+        [
+            "550 5.1.1 Utilisateur inconnu sur ce serveur",
+            "550 5.1.1 Das Konto, an das Sie mailen, existiert nicht",
+            "550 5.1.1 La casilla a la que usted escribe no existe",
+            "550 5.1.1 Пользователь на сервере не найден",
+            "550 5.1.1 Callout verification failed: 550 5.1.1 no such user",
+            "550 5.1.1 User unknown or deleted",
+            "550 5.1.1 Recipient not found in the local directory",
+        ],
+    );
+    let sandbox = sandbox();
+    let line = |(n, reply): (usize, &&str)| {
+        failed(n as u32, "news@shop.example", "bounced", &said(reply, "RCPT TO"))
+    };
+    append(&sandbox.path("mail.log"), &alive.iter().chain(&dead).enumerate().map(line).collect::<String>());
+    tick(&sandbox);
+    for (n, reply) in alive.iter().chain(&dead).enumerate() {
+        let found = deliveries(&sandbox, &["--recipient", &format!("u{n}@dest.example")]).remove(0);
+        assert_eq!(found["severity"] == "hard", n >= alive.len(), "{reply}: {found}");
+    }
+}
+
 #[test]
 fn what_a_failure_is_about_changes_with_the_rules() {
     let sandbox = sandbox();

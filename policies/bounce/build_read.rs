@@ -3,6 +3,7 @@
 //!
 //! Not here: what is made of them (`build`, `build_write`).
 
+use crate::letters::fold;
 use crate::rule::Written;
 use serde_json::{Map, Value};
 use std::fs;
@@ -113,10 +114,17 @@ fn marked(table: &Map<String, Value>) -> Marked {
     Marked { name: text(table, "name"), hosts: texts(table, "hosts"), marks: texts(table, "marks") }
 }
 
-/// A list of words: those of all languages.
+/// A list of words: those of all languages, in the form in which texts are read.
 fn words(table: &Map<String, Value>) -> (String, Vec<String>) {
     let languages = table.keys().filter(|key| *key != "name");
-    (text(table, "name"), languages.flat_map(|language| texts(table, language)).collect())
+    let words = languages.flat_map(|language| texts(table, language));
+    (text(table, "name"), words.map(|word| folded(&word)).collect())
+}
+
+fn folded(word: &str) -> String {
+    let mut plain = Vec::new();
+    word.chars().for_each(|letter| fold(letter, &mut plain));
+    String::from_utf8(plain).expect("letters are folded into letters")
 }
 
 /// The tables of the array `name` in a TOML file.

@@ -114,7 +114,7 @@ fn decide<'a>(
     left_out: Option<&LeftOut>,
 ) -> (Class<'a>, Range<usize>) {
     let Scratch { diagnostic, memory, recent } = scratch;
-    diagnostic.read(failure.text, failure.sender);
+    diagnostic.read(failure.text, failure.sender, failure.recipient);
     let text = &diagnostic.bytes;
     let given = Status::leading(failure.status.trim().as_bytes()).map_or(Status::default(), |found| found.0);
     let is_given = given.says_something() || !diagnostic.status.says_something();
@@ -180,7 +180,8 @@ fn search_lists(
     }
     let is_outranked = rule.is_some_and(|rule| outranks(said, rule));
     known.is_barred = said.is_some_and(|said| !said.about().is_recipients());
-    let found = if is_outranked { first(SHIPPED, known, text, seen) } else { found };
+    let is_choice = matches!(said, Some(SaidOf::Choice));
+    let found = if is_outranked { first(SHIPPED, known, text, seen).filter(|_| !is_choice) } else { found };
     if let Some((place, span)) = found {
         let better = refinement(&RULES[usize::from(place)], known);
         return (Verdict { decided: Decided::Rule(place, better), said }, span);

@@ -5,7 +5,7 @@
 //! true. Not here: nouns beside the subject (`compound`), and other languages (`about.toml`).
 //! Invariant: a doubt never makes an address dead.
 
-use crate::compound::{is_familiar, is_in, is_noun, AFTER, SUBJECT};
+use crate::compound::{is_familiar, is_in, is_noun, next, AFTER, SUBJECT};
 use std::ops::Range;
 
 /// How much of the text before the words and after them is looked at.
@@ -64,6 +64,19 @@ const LISTS_OF_OTHERS: [&[u8]; 8] = [
     b"white-list",
     b"whitelist",
 ];
+/// Where somebody is not: what follows is no place where every recipient would be, unless its words
+/// are in a list of `words.toml`.
+const WHERE: [&[u8]; 6] = [b"among", b"at", b"in", b"inside", b"on", b"within"];
+const PLACE: &str = "place-of-subjects";
+const NAME: &str = "name-of-subjects";
+/// The words of such a place end before these.
+const PLACE_ENDS: &str = "after-place";
+/// Verbs after a clause that ends with a preposition: `the mailbox you are writing from does not`.
+const VERBS: [&[u8]; 9] = [b"are", b"can", b"cannot", b"could", b"do", b"does", b"has", b"is", b"was"];
+/// Who speaks: what follows is what the server does, not who writes.
+const SPEAKERS: [&[u8]; 2] = [b"it", b"we"];
+/// What you give that is no recipient's: the name of your own host.
+const NAMES_OF_HOSTS: [&[u8]; 4] = [b"host", b"hostname", b"name", b"server"];
 /// Words that a list of others may follow.
 const OPEN: [&[u8]; 5] = [b"in", b"my", b"on", b"our", b"the"];
 /// What is said of a thing before its name.
@@ -78,6 +91,7 @@ pub(crate) fn is_open(text: &[u8], span: &Range<usize>) -> bool {
     let is_doubted = words(&text[from..span.end]).contains(&&b"whether"[..]);
     is_doubted
         || is_source(&found)
+        || is_elsewhere(text, span.end)
         || begins_with_another(&text[span.clone()])
         || is_of_those_after(&text[span.end..end], &found, &after)
         || is_of_next(text, span, &after)
@@ -90,10 +104,33 @@ pub(crate) fn is_perhaps(found: &[u8]) -> bool {
 
 /// `the host you come from`, `the mailbox from which this came`
 fn is_source(found: &[&[u8]]) -> bool {
-    let is_relative = |two: &[&[u8]]| SOURCES.contains(&two[0]) && RELATIVES.contains(&two[1]);
-    let is_your_act =
-        |(place, two): (usize, &[&[u8]])| two[0] == b"you" && !REACHING.contains(&two[1]) && place > 0;
-    found.windows(2).any(is_relative) || found.windows(2).enumerate().any(is_your_act)
+    let is_relative =
+        |two: &[&[u8]]| SOURCES.contains(&two[0]) && (RELATIVES.contains(&two[1]) || VERBS.contains(&two[1]));
+    let is_host = found.first().is_some_and(|first| NAMES_OF_HOSTS.contains(first));
+    let is_act = |(place, two): (usize, &[&[u8]])| {
+        let is_yours = two[0] == b"you" && (is_host || !REACHING.contains(&two[1]));
+        let is_ours = SPEAKERS.contains(&two[0]) && !REACHING.contains(&two[1]);
+        place > 0 && (is_yours || is_ours && place == 1)
+    };
+    found.windows(2).any(is_relative) || found.windows(2).enumerate().any(is_act)
+}
+
+/// `not found on this node`, `no such user in the list of permitted correspondents`
+fn is_elsewhere(text: &[u8], mut at: usize) -> bool {
+    let mut is_there = false;
+    while let Some(place) = next(text, at) {
+        let word = &text[place.clone()];
+        let is_subject = is_in(SUBJECT, word) || is_in(NAME, word);
+        match is_there {
+            true if is_in(PLACE_ENDS, word) => return false,
+            true if is_noun(word) && !is_subject && !is_in(PLACE, word) => return true,
+            false if WHERE.contains(&word) => is_there = true,
+            false if !is_subject => return false,
+            _ => {}
+        }
+        at = place.end;
+    }
+    false
 }
 
 /// `recipient found, quota root not found`: after a comma another subject begins.
@@ -140,9 +177,23 @@ fn sentence(text: &[u8], at: usize) -> usize {
     from + stop.map_or(0, |stop| stop + 1)
 }
 
-fn words(text: &[u8]) -> Vec<&[u8]> {
-    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"'-@".contains(byte);
+/// Where the clause begins that holds this place.
+pub(crate) fn clause_start(text: &[u8], at: usize) -> usize {
+    let from = at.saturating_sub(BEFORE);
+    let ends = |place: &usize| match text[*place] {
+        b',' | b';' | b'(' => true,
+        b'.' | b'!' | b'?' | b':' => text[*place + 1..at].starts_with(b" "),
+        _ => false,
+    };
+    (from..at).rev().find(ends).map_or(from, |stop| stop + 1)
+}
+
+pub(crate) fn words(text: &[u8]) -> Vec<&[u8]> {
     text.split(|byte| !is_of_word(byte)).filter(|word| !word.is_empty()).collect()
+}
+
+fn is_of_word(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"'-@".contains(byte)
 }
 
 #[cfg(test)]
@@ -164,6 +215,13 @@ mod tests {
             ("user found, folder not found", "user found, folder not found"),
             ("the user is not known to read letters", "user is not known"),
             ("no such user on our allowlist", "no such user"),
+            ("no such user in the approved list", "no such user"),
+            ("mailbox not found on that shard", "mailbox not found"),
+            (
+                "the address you are mailing from does not exist",
+                "address you are mailing from does not exist",
+            ),
+            ("the mailbox we must answer to is gone", "mailbox we must answer to is gone"),
             ("recipient check: unknown state", "recipient check: unknown"),
         ] {
             assert!(open(text, found), "{text}");
@@ -180,6 +238,8 @@ mod tests {
             ("the address you entered is unknown", "address you entered is unknown"),
             ("the user is not known to this server", "user is not known"),
             ("no such user in the directory", "no such user"),
+            ("user unknown in virtual mailbox table (in reply to rcpt", "user unknown"),
+            ("no such user at this host please check", "no such user"),
             ("recipient: unknown", "recipient: unknown"),
             ("sorry, user unknown", "user unknown"),
         ] {

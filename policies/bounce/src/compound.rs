@@ -17,16 +17,20 @@ const BEFORE: &str = "before-subject";
 pub(crate) const AFTER: &str = "after-subject";
 const OWNER: &str = "owner-of-subject";
 const PART: &str = "part-of-subjects";
+const SYSTEM_USER: &str = "system-user";
 
 const ARTICLES: [&[u8]; 8] = [b"a", b"an", b"any", b"one", b"our", b"that", b"the", b"this"];
 /// What a predicate without its subject begins with.
 const VERBS: [&[u8]; 8] = [b"are", b"could", b"does", b"doesn't", b"is", b"isn't", b"not", b"was"];
 /// What stands between a subject and what it has not, or is not.
 const AUXILIARIES: [&[u8]; 6] = [b"are", b"had", b"has", b"have", b"is", b"was"];
+/// Who acts as a user is a program.
+const ACTING: [&[u8]; 8] =
+    [b"authenticated", b"bound", b"connected", b"executed", b"in", b"run", b"running", b"started"];
 /// A user's name is still the user.
-const NAMES: [&[u8]; 4] = [b"id", b"ids", b"name", b"names"];
+const NAME: &str = "name-of-subjects";
 /// What an address may be called, before a hyphen.
-const MAIL: [&[u8]; 4] = [b"e-mail-", b"email-", b"mail-", b"non-"];
+pub(crate) const MAIL: [&[u8]; 4] = [b"e-mail-", b"email-", b"mail-", b"non-"];
 
 /// Whether the text names somebody by a word of its own.
 pub(crate) fn names(text: &[u8], word: &str) -> bool {
@@ -44,9 +48,26 @@ pub(crate) fn is_of_another(text: &[u8], span: &Range<usize>) -> bool {
     }
     let last = word_start(text, end);
     let is_noun_last = is_in(SUBJECT, &text[last..end]);
-    (is_noun_last && last > start && is_preceded(text, last))
-        || (is_noun_last && is_followed(text, end, usize::MAX))
+    (is_noun_last && last > start && (is_preceded(text, last) || is_of_other_thing(text, start)))
+        || (is_noun_last && (is_followed(text, end, usize::MAX) || is_system_user(text, end)))
         || is_said_of_other_subject(text, start, VERBS.contains(&first) && !knows(&text[span.clone()]))
+}
+
+/// `template for unknown user`, `authenticated as unknown user`
+fn is_of_other_thing(text: &[u8], start: usize) -> bool {
+    let word = before(text, start);
+    let head = &text[before(text, word.start)];
+    match &text[word] {
+        b"for" | b"of" => is_other(head) && !is_part(head),
+        b"as" => ACTING.contains(&head),
+        _ => false,
+    }
+}
+
+/// `unknown user: vmail`
+fn is_system_user(text: &[u8], end: usize) -> bool {
+    let Some(named) = text[end..].strip_prefix(b": ") else { return false };
+    is_in(SYSTEM_USER, &named[..word_end(named, 0)])
 }
 
 /// Whether the noun is what somebody else does not know.
@@ -70,14 +91,17 @@ fn is_preceded(text: &[u8], noun: usize) -> bool {
     if noun > 0 && text[noun - 1] == b'-' {
         return !MAIL.contains(&&text[word_start(text, noun)..noun]);
     }
-    let mut word = before(text, noun);
+    let is_quoted = noun > 0 && b"\"'`".contains(&text[noun - 1]);
+    let mut word = before(text, noun - usize::from(is_quoted));
     let is_bare = !ARTICLES.contains(&&text[word.clone()]);
     if !is_bare {
         word = before(text, word.start);
     }
     if matches!(&text[word.clone()], b"of" | b"for") {
         let head = &text[before(text, word.start)];
-        return is_other(head) && !is_in(PART, head);
+        // `a member of the list`
+        let is_of_many = matches!(&text[noun..word_end(text, noun)], b"group" | b"list");
+        return (is_other(head) || is_of_many && is_in(SUBJECT, head)) && !is_part(head);
     }
     let word = &text[word];
     if word == b"your" && text[noun..].starts_with(b"recipient") {
@@ -107,7 +131,7 @@ fn is_followed(text: &[u8], mut noun: usize, last: usize) -> bool {
         let is_subject = is_in(SUBJECT, named) && !is_in(SUBJECT_NO_MORE, named);
         if named == b"of" {
             return is_of_another_owner(text, word.end);
-        } else if !is_subject && !NAMES.contains(&named) {
+        } else if !is_subject && !is_in(NAME, named) {
             return word.end != last && is_noun(named) && !is_in(AFTER, named);
         }
         noun = word.end;
@@ -139,7 +163,7 @@ fn is_name(word: &[u8]) -> bool {
 }
 
 /// The word before a blank; none if there is no blank.
-fn before(text: &[u8], at: usize) -> Range<usize> {
+pub(crate) fn before(text: &[u8], at: usize) -> Range<usize> {
     let end = text[..at].trim_ascii_end().len();
     if end < at {
         word_start(text, end)..end
@@ -148,21 +172,22 @@ fn before(text: &[u8], at: usize) -> Range<usize> {
     }
 }
 
-/// The word after a blank, if there is one.
-fn next(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let start = at + 1;
+/// The word after a blank, if there is one. It may be in quotes.
+pub(crate) fn next(text: &[u8], at: usize) -> Option<Range<usize>> {
+    let is_quote = |byte: &&u8| b"'\"`".contains(byte);
+    let start = at + 1 + usize::from(text.get(at + 1).filter(is_quote).is_some());
     let begins = text.get(at) == Some(&b' ') && text.get(start).is_some_and(|byte| is_of_word(*byte));
     begins.then(|| start..word_end(text, start))
 }
 
-fn word_end(text: &[u8], start: usize) -> usize {
+pub(crate) fn word_end(text: &[u8], start: usize) -> usize {
     let length = text[start..].iter().take_while(|byte| is_of_word(**byte)).count();
     // A full stop ends a sentence, and a quote what is quoted.
     let last = text[start..start + length].iter().rposition(|byte| !b".'".contains(byte));
     start + last.map_or(length, |last| last + 1)
 }
 
-fn word_start(text: &[u8], end: usize) -> usize {
+pub(crate) fn word_start(text: &[u8], end: usize) -> usize {
     let start = end - text[..end].iter().rev().take_while(|byte| is_of_word(**byte)).count();
     start + usize::from(start < end && text[start] == b'\'')
 }
@@ -171,10 +196,18 @@ fn is_of_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80 || b"'-._@/=".contains(&byte)
 }
 
-/// Whether a list has the word.
+/// What a recipient may be a part of.
+pub(crate) fn is_part(word: &[u8]) -> bool {
+    is_in(PART, word)
+}
+
+/// Whether a list has the word. A `*` ends what words of the list begin with.
 pub(crate) fn is_in(list: &str, word: &[u8]) -> bool {
     let words = WORDS.iter().find(|(name, _)| *name == list).map_or(&[][..], |(_, words)| words);
-    words.iter().any(|known| known.as_bytes() == word)
+    words.iter().any(|known| match known.strip_suffix('*') {
+        Some(begin) => word.starts_with(begin.as_bytes()),
+        None => known.as_bytes() == word,
+    })
 }
 
 #[cfg(test)]
@@ -201,6 +234,11 @@ mod tests {
             ("the manager of the recipient is unknown", "recipient is unknown"),
             ("the assertion is not known here", "is not known here"),
             ("nonexistent user assertion", "nonexistent user"),
+            ("unknown user 'jenkins'", "unknown user"),
+            ("fatal: no such user: vmail", "no such user"),
+            ("column \"user\" does not exist", "user\" does not exist"),
+            ("a page for unknown user", "unknown user"),
+            ("logged in as unknown user", "unknown user"),
         ] {
             assert!(of_another(text, found), "{text}");
         }
@@ -222,6 +260,7 @@ mod tests {
             ("mailbox onbekend", "mailbox onbekend"),
             ("the mailbox of the recipient does not exist", "mailbox of the recipient does not exist"),
             ("550: user unknown", "user unknown"),
+            ("delivery of mail for unknown user", "unknown user"),
             ("@ is not known here", "is not known here"),
             ("one of the recipients is unknown", "recipients is unknown"),
         ] {

@@ -44,8 +44,8 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// `sender` is an address or empty.
-    pub fn read(&mut self, text: &str, sender: &str) {
+    /// `sender` and `recipient` are addresses or empty.
+    pub fn read(&mut self, text: &str, sender: &str, recipient: &str) {
         self.bytes.clear();
         self.sender_at.clear();
         self.hosts.clear();
@@ -57,7 +57,9 @@ impl Diagnostic {
             out: self,
             text,
             sender,
-            sender_domain: sender.rsplit_once('@').map_or("", |(_, domain)| domain),
+            sender_domain: domain(sender),
+            is_among_strangers: !domain(sender).eq_ignore_ascii_case(domain(recipient))
+                && !domain(recipient).is_empty(),
             end,
             at: 0,
             word: 0,
@@ -103,6 +105,8 @@ struct Reader<'a> {
     text: &'a str,
     sender: &'a str,
     sender_domain: &'a str,
+    /// The recipient's domain is another: every address in the sender's domain is the sender's.
+    is_among_strangers: bool,
     /// Where reading stops, and the next byte.
     end: usize,
     at: usize,
@@ -208,7 +212,7 @@ impl Reader<'_> {
             return false;
         }
         let Some(length) = bracketed_address(&self.text.as_bytes()[self.at..]) else { return false };
-        self.name_sender(self.text.as_bytes()[self.at + 1..].get(..length - 2), self.sender);
+        self.name_address(self.text.as_bytes()[self.at + 1..].get(..length - 2));
         self.out.bytes.push(b'@');
         self.is_address = true;
         self.at += length;
@@ -287,6 +291,17 @@ impl Reader<'_> {
         }
     }
 
+    /// The same for an address.
+    #[inline(always)]
+    fn name_address(&mut self, named: Option<&[u8]>) {
+        if self.is_among_strangers {
+            let at = named.and_then(|named| named.iter().rposition(|byte| *byte == b'@'));
+            self.name_sender(named.and_then(|named| named.get(at? + 1..)), self.sender_domain);
+        } else {
+            self.name_sender(named, self.sender);
+        }
+    }
+
     /// Remembers where the text names the sender.
     #[inline(always)]
     fn name_sender(&mut self, named: Option<&[u8]>, sender: &str) {
@@ -301,7 +316,7 @@ impl Reader<'_> {
         if std::mem::take(&mut self.is_address) {
             self.out.bytes.truncate(self.word);
             let end = self.at.min(self.text.len());
-            self.name_sender(self.text.as_bytes().get(self.address_from..end), self.sender);
+            self.name_address(self.text.as_bytes().get(self.address_from..end));
             self.out.bytes.push(b'@');
             self.has_underscore = false;
         } else if std::mem::take(&mut self.has_underscore) {
@@ -319,6 +334,10 @@ impl Reader<'_> {
     }
 }
 
+fn domain(address: &str) -> &str {
+    address.rsplit_once('@').map_or("", |(_, domain)| domain)
+}
+
 /// The length of `<…@…>` at the start.
 fn bracketed_address(text: &[u8]) -> Option<usize> {
     let inside = &text[1..text.len().min(LONGEST_ADDRESS)];
@@ -332,7 +351,7 @@ mod tests {
 
     fn read(text: &str) -> (String, Status, u16) {
         let mut diagnostic = Diagnostic::default();
-        diagnostic.read(text, "");
+        diagnostic.read(text, "", "");
         (String::from_utf8(diagnostic.bytes).unwrap(), diagnostic.status, diagnostic.code)
     }
 
@@ -370,7 +389,7 @@ mod tests {
         for piece in ["é", "<", "a@", "550 ", "5.1.1", "漢", "<<@"] {
             let long = piece.repeat(20_000);
             let mut diagnostic = Diagnostic::default();
-            diagnostic.read(&long, "a@");
+            diagnostic.read(&long, "a@", "");
             assert!(diagnostic.bytes.len() <= LIMIT + 8, "{piece}");
         }
     }

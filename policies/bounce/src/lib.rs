@@ -6,14 +6,17 @@
 //! reply text.
 
 mod about;
+mod abroad;
 mod act;
 mod acting;
 pub mod classify;
+mod choice;
 mod clause;
 mod code;
 mod compile;
 mod complain;
 mod compound;
+mod condition;
 mod conditions;
 mod diagnostic;
 mod dialogue;

@@ -94,7 +94,7 @@ mod tests {
 
     fn holds(pattern: &str, text: &str) -> bool {
         let mut diagnostic = Diagnostic::default();
-        diagnostic.read(text, "");
+        diagnostic.read(text, "", "");
         sequences(pattern).unwrap().iter().any(|sequence| {
             let pieces =
                 sequence.pieces.iter().map(|piece| (&piece.literal[..], piece.begins_word, piece.ends_word));

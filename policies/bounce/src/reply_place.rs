@@ -214,7 +214,7 @@ mod tests {
 
     fn code(text: &str) -> u16 {
         let mut diagnostic = Diagnostic::default();
-        diagnostic.read(text, "");
+        diagnostic.read(text, "", "");
         diagnostic.code
     }
 

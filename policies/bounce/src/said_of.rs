@@ -10,8 +10,11 @@
 //! Not here: what the refusal means (`classify`).
 
 use crate::about::About;
+use crate::abroad::{is_of_another_abroad, is_where_from};
+use crate::choice::is_choice;
 use crate::clause::{is_open, is_perhaps};
 use crate::compound::{is_of_another, names};
+use crate::condition::{is_conditional, is_counted};
 use crate::first_rule::Known;
 use crate::table::{Mark, Rule, MARKS, REASONS};
 use std::ops::Range;
@@ -25,16 +28,23 @@ pub(crate) enum SaidOf {
     SenderNamed,
     /// Another noun beside the recipient's.
     Another,
+    /// It may be true, or may have been of others.
+    Open,
+    /// The server names two possibilities.
+    Choice,
 }
 
 /// The most bytes between words and the address that they are about.
 const BESIDE: usize = 24;
+/// Addresses that every domain should have (RFC 2142): somebody asked for the sender's.
+const ROLES: [&str; 7] =
+    ["abuse", "hostmaster", "mailer-daemon", "noc", "postmaster", "security", "webmaster"];
 
 impl SaidOf {
     pub fn mark(self) -> Option<&'static Mark> {
         match self {
             SaidOf::Mark(place) => MARKS.get(usize::from(place)),
-            SaidOf::SenderNamed | SaidOf::Another => None,
+            _ => None,
         }
     }
 
@@ -44,21 +54,25 @@ impl SaidOf {
             SaidOf::Mark(_) => self.mark().map_or("", |mark| &mark.rule.name),
             SaidOf::SenderNamed => "sender-named",
             SaidOf::Another => "another-named",
+            SaidOf::Open => "left-open",
+            SaidOf::Choice => "one-of-two",
         }
     }
 
     /// What it means where no rule says more and it is no mark.
     pub fn reason(self) -> &'static str {
-        if self.about() == About::Sender {
-            "rejected"
-        } else {
-            "system-error"
+        match self {
+            SaidOf::Open => "undetermined",
+            SaidOf::Choice => "filtered",
+            _ if self.about() == About::Sender => "rejected",
+            _ => "system-error",
         }
     }
 
     pub fn about(self) -> About {
         match self {
             SaidOf::Another => About::Relay,
+            SaidOf::Open | SaidOf::Choice => About::Nobody,
             _ => self.mark().map_or(About::Sender, |mark| mark.about),
         }
     }
@@ -95,16 +109,23 @@ pub(crate) fn of_others(
     if !may_be_others || said.is_some_and(|said| !said.about().is_recipients()) {
         return None;
     }
-    if said.is_none() && is_beside_sender(known, span, text) {
+    if said.is_none() && (is_beside_sender(known, span, text) || is_beside_role(known, span, text)) {
         return Some(SaidOf::SenderNamed);
     }
     let severity = rule.severity.unwrap_or(REASONS[usize::from(rule.reason)].severity);
     // A rule that writes its severity knows that its words only say "may".
     let is_guess = rule.severity.is_none() && is_perhaps(&text[span.clone()]);
-    if severity == 0 && (is_guess || is_open(text, span)) {
+    if severity != 0 {
+        return None;
+    }
+    if is_choice(text, span) {
+        return Some(SaidOf::Choice);
+    } else if is_conditional(text, span) || is_counted(text, span) {
+        return Some(SaidOf::Open);
+    } else if is_guess || is_open(text, span) || is_where_from(text, span) {
         return Some(SaidOf::Another);
     }
-    let is_doubted = severity == 0 && is_of_another(text, span);
+    let is_doubted = is_of_another(text, span) || is_of_another_abroad(text, span);
     // Then it depends on the recipient's own name.
     known.asks_recipient.set(known.asks_recipient.get() || is_doubted);
     (is_doubted && !names(text, local_part(known, &text[..span.start]))).then_some(SaidOf::Another)
@@ -119,6 +140,34 @@ fn local_part<'a>(known: &Known<'a>, before: &[u8]) -> &'a str {
     let local = known.whole.split_once('@').filter(|_| before.contains(&b'@')).map_or("", |(local, _)| local);
     let of_name = |byte: char| byte.is_alphanumeric() || "'-._=+".contains(byte);
     &local[local.trim_end_matches(of_name).len()..]
+}
+
+/// Whether the only addresses in the text are such as every domain should have, and not the
+/// recipient's.
+fn is_beside_role(known: &Known, span: &Range<usize>, text: &[u8]) -> bool {
+    let near = span.start.saturating_sub(BESIDE)..text.len().min(span.end + BESIDE);
+    if !text[near].contains(&b'@') {
+        return false;
+    }
+    known.asks_recipient.set(true);
+    let recipient = known.recipient.rsplit_once('@').map_or("", |(local, _)| local);
+    let is_others =
+        |before: &str, role: &str| !role.eq_ignore_ascii_case(recipient) && ends_with_word(before, role);
+    let is_role = |before: &str| ROLES.iter().any(|role| is_others(before, role));
+    let mut addresses = known.whole.split('@');
+    addresses.next_back();
+    addresses.clone().next().is_some() && addresses.all(is_role)
+}
+
+/// Whether a text ends with a word, in capitals or not.
+fn ends_with_word(text: &str, word: &str) -> bool {
+    let Some(start) = text.len().checked_sub(word.len()) else { return false };
+    let (before, last) = text.as_bytes().split_at(start);
+    last.eq_ignore_ascii_case(word.as_bytes()) && !before.last().is_some_and(|byte| is_of_address(*byte))
+}
+
+fn is_of_address(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"'-._=+".contains(&byte)
 }
 
 /// Whether the address or domain beside these words is the sender's.

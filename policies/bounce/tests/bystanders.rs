@@ -66,6 +66,42 @@ fn the_recipient_is_known_by_its_name() {
     assert_eq!(of("550 5.1.1 the vacation account does not exist, ask vacation@example.org"), Severity::Soft);
 }
 
+#[test]
+fn what_is_said_of_the_recipient_in_any_language_is_hard() {
+    for text in Others::read().recipients() {
+        let class = classify(&Failure {
+            text: &text,
+            stage: "RCPT",
+            recipient: "kim@dest.example",
+            ..Failure::default()
+        });
+        assert_eq!(class.severity, Severity::Hard, "{} by {}: {text}", class.reason, class.rule);
+    }
+}
+
+/// Whoever asked for an address that every domain should have asked the sender's.
+#[test]
+fn an_address_of_the_senders_domain_is_not_the_recipients() {
+    for text in ["550 abuse@shop.example does not exist", "550 5.1.1 <postmaster@shop.example>: user unknown"]
+    {
+        let of = |sender, recipient| {
+            let failure = Failure { text, sender, recipient, stage: "RCPT", ..Failure::default() };
+            classify(&failure).severity
+        };
+        assert_eq!(of("news@shop.example", "kim@dest.example"), Severity::Soft, "{text}");
+        assert_eq!(of("", "kim@dest.example"), Severity::Soft, "{text}");
+        let own =
+            text.rsplit(['<', ' ']).find(|word| word.contains('@')).unwrap().trim_end_matches([':', '>']);
+        assert_eq!(of("news@other.example", own), Severity::Hard, "{text}");
+    }
+    let of = |sender, recipient| {
+        let text = "550 5.1.1 <kim@shop.example>: user unknown";
+        classify(&Failure { text, sender, recipient, ..Failure::default() }).severity
+    };
+    assert_eq!(of("news@shop.example", "ann@dest.example"), Severity::Soft);
+    assert_eq!(of("news@shop.example", "kim@shop.example"), Severity::Hard);
+}
+
 /// The recipient is the recipient whatever else is named, and whoever is greeted.
 #[test]
 fn the_recipient_stays_hard() {

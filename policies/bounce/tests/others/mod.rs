@@ -63,7 +63,13 @@ impl Others {
         }
         sentences.extend(self.list("others").iter().map(|other| format!("{}: no such user", bare(other))));
         sentences.extend(self.abroad());
+        sentences.extend(self.list("whole"));
         sentences
+    }
+
+    /// Replies about the recipient `kim@dest.example`.
+    pub fn recipients(&self) -> Vec<String> {
+        self.list("recipients")
     }
 
     fn abroad(&self) -> Vec<String> {
@@ -80,13 +86,14 @@ impl Others {
 
     /// `count` of the sentences in frames, those that are few as often as those that are many.
     pub fn frames(&self, count: usize) -> Vec<Framed> {
-        let (sentences, abroad) = (self.sentences(), self.abroad());
+        let sentences = self.sentences();
+        let few = [self.abroad(), self.list("whole")].concat();
         let (codes, statuses) = (self.list("codes"), self.list("statuses"));
         let (stages, templates) = (self.list("stages"), self.list("templates"));
         let mut draw = Draw::new();
         let mut framed = || {
-            let is_abroad = draw.below(5) == 0;
-            let sentence = draw.one(if is_abroad { &abroad } else { &sentences });
+            let is_of_few = draw.below(5) == 0;
+            let sentence = draw.one(if is_of_few { &few } else { &sentences });
             let text = draw.one(&templates).replace("{}", sentence);
             let text = format!("{}{text}", draw.one(&codes));
             let (status, stage) = (draw.one(&statuses).to_owned(), draw.one(&stages).to_owned());

@@ -1,0 +1,193 @@
+//! Whose the subject is, in other languages than English: `utilisateur LDAP inconnu`, `Benutzer der
+//! Datenbank`, `das Postfach, von dem Sie schreiben`.
+//!
+//! What a thing belongs to follows it there, or stands before it with a hyphen, and a clause says
+//! that it is where something came from. The words that may stand beside a noun for a recipient are
+//! few, and are in `words.toml`. Not here: English (`compound`, `clause`). Invariant: a noun in a
+//! language that is not in [`LANGUAGES`] is the recipient.
+
+use crate::clause::clause_start;
+use crate::compound::{before, is_in, is_part, next, word_end, word_start, AFTER, MAIL};
+use crate::table::WORDS;
+use std::ops::Range;
+
+/// Lists of nouns for a recipient or a domain, and what stands between a thing and its owner.
+const LANGUAGES: [(&str, &[&[u8]]); 4] = [
+    ("subject-german", &[b"des", b"vom", b"von"]),
+    ("subject-romance", &[b"d", b"de", b"dei", b"del", b"dell", b"della", b"des", b"di", b"do", b"du"]),
+    ("subject-dutch", &[b"van"]),
+    ("subject-slavic", &[]),
+];
+/// Articles between such a word and the owner.
+const ARTICLES: [&[u8]; 9] = [b"a", b"het", b"de", b"den", b"l", b"la", b"le", b"los", b"un"];
+/// Lists of `words.toml`.
+const RECIPIENT: &str = "recipient";
+const CERTAIN: &str = "recipient-only";
+const DOMAIN: &str = "domain";
+const UNKNOWN: &str = "unknown";
+const BESIDE: &str = "beside-abroad";
+const RELATIVE: &str = "relative-abroad";
+const SYSTEM: &str = "system-name";
+const SENDING: &str = "sending-clause";
+
+/// Whether a clause says that the subject is where something came from, or what somebody sends
+/// with: `la cuenta desde la que escribe`.
+pub(crate) fn is_where_from(text: &[u8], span: &Range<usize>) -> bool {
+    let clause = &text[clause_start(text, span.start)..span.end];
+    list(SENDING).iter().any(|words| holds(clause, words.as_bytes()))
+}
+
+/// Whether the words that a pattern found are said of another than the noun that they hold.
+pub(crate) fn is_of_another_abroad(text: &[u8], span: &Range<usize>) -> bool {
+    let (start, end) = (span.start, span.end);
+    let first = start..word_end(text, start);
+    if !text[start].is_ascii() && follows_system(text, start) {
+        return true;
+    }
+    if let Some(owned_by) = language(&text[first.clone()]) {
+        let is_certain = is_in(CERTAIN, &text[first.clone()]);
+        return follows_system(text, start)
+            || list(SYSTEM).iter().any(|name| holds(&text[first.end..end], name.as_bytes()))
+            || is_joined(text, start)
+            || is_thing_of(text, start, owned_by)
+            || !is_certain && is_followed(text, first.end, end);
+    }
+    let last = word_start(text, end)..end;
+    let is_last = last.start > start && language(&text[last.clone()]).is_some();
+    is_last && (is_joined(text, last.start) || is_followed(text, end, usize::MAX))
+}
+
+/// What stands between a thing and its owner in the language of a noun.
+fn language(noun: &[u8]) -> Option<&'static [&'static [u8]]> {
+    LANGUAGES.iter().find(|(nouns, _)| is_in(nouns, noun)).map(|(_, owned_by)| *owned_by)
+}
+
+/// `LDAP-Benutzer`
+fn is_joined(text: &[u8], noun: usize) -> bool {
+    let joined = &text[word_start(text, noun)..noun];
+    let is_mail = MAIL.iter().any(|word| joined.ends_with(word));
+    let before = joined.strip_suffix(b"-").filter(|_| !is_mail);
+    before.is_some_and(|word| !word.is_empty() && !is_in(RECIPIENT, word))
+}
+
+/// `LDAP Konto`, `数据库用户`: the name of a system before a noun.
+fn follows_system(text: &[u8], noun: usize) -> bool {
+    let mut words = text[..noun].trim_ascii_end();
+    for of in ["的", "の"] {
+        words = words.strip_suffix(of.as_bytes()).unwrap_or(words);
+    }
+    let ends_with = |name: &&&str| {
+        let before = words.strip_suffix(name.as_bytes());
+        before.is_some_and(|before| !name.is_ascii() || !before.last().is_some_and(u8::is_ascii_alphanumeric))
+    };
+    list(SYSTEM).iter().any(|name| ends_with(&name))
+}
+
+/// `le dossier de l'utilisateur`: a thing of the recipient.
+fn is_thing_of(text: &[u8], noun: usize, owned_by: &[&[u8]]) -> bool {
+    let elided = text[..noun].strip_suffix(b"'");
+    let mut word = match elided {
+        Some(before) => word_start(text, before.len())..before.len(),
+        None => before(text, noun),
+    };
+    if !owned_by.contains(&&text[word.clone()]) && ARTICLES.contains(&&text[word.clone()]) {
+        word = before(text, word.start);
+    }
+    let thing = &text[before(text, word.start)];
+    owned_by.contains(&&text[word])
+        && is_word(thing)
+        && ![RECIPIENT, DOMAIN, AFTER].iter().any(|list| is_in(list, thing))
+        && !is_part(thing)
+}
+
+/// Whether a word stands after the noun that may not stand there. What ends at `last` was said of
+/// it.
+fn is_followed(text: &[u8], mut noun: usize, last: usize) -> bool {
+    while let Some(word) = next(text, noun) {
+        let named = &text[word.clone()];
+        if word.end >= last || is_in(RELATIVE, named) {
+            return false;
+        }
+        let may_be_there = [AFTER, BESIDE, RECIPIENT, DOMAIN].iter().any(|list| is_in(list, named));
+        if is_word(named) && !may_be_there {
+            return !begins_predicate(named);
+        }
+        noun = word.end;
+    }
+    false
+}
+
+fn begins_predicate(word: &[u8]) -> bool {
+    let begins =
+        |words: &&str| words.as_bytes().strip_prefix(word).is_some_and(|rest| rest.starts_with(b" "));
+    is_in(UNKNOWN, word) || list(UNKNOWN).iter().any(|words| begins(&words))
+}
+
+/// Letters only: no name of a host, no address, no number.
+fn is_word(word: &[u8]) -> bool {
+    let is_of_word = |byte: &u8| byte.is_ascii_alphabetic() || *byte >= 0x80 || b"'-".contains(byte);
+    word.len() > 1 && word.iter().all(is_of_word)
+}
+
+fn list(name: &str) -> &'static [&'static str] {
+    WORDS.iter().find(|(known, _)| *known == name).map_or(&[], |(_, words)| words)
+}
+
+/// Whether a text holds these words, whole where they are of letters that stand between blanks.
+fn holds(text: &[u8], words: &[u8]) -> bool {
+    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    let is_whole = |at: usize| {
+        let (before, after) = (text[..at].last(), text.get(at + words.len()));
+        !(is_letter(before) && is_letter(words.first()) || is_letter(after) && is_letter(words.last()))
+    };
+    text.windows(words.len().max(1)).enumerate().any(|(at, window)| window == words && is_whole(at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_another(text: &str, found: &str) -> bool {
+        let start = text.find(found).unwrap();
+        let span = start..start + found.len();
+        is_of_another_abroad(text.as_bytes(), &span) || is_where_from(text.as_bytes(), &span)
+    }
+
+    #[test]
+    fn what_a_thing_belongs_to_follows_it() {
+        for (text, found) in [
+            ("utilisateur postgres inconnu", "utilisateur postgres inconnu"),
+            ("compte du serveur ftp introuvable", "compte du serveur ftp introuvable"),
+            ("le quota de l'utilisateur est inconnu", "utilisateur est inconnu"),
+            ("benutzer des proxys unbekannt", "benutzer des proxys unbekannt"),
+            ("nis-benutzer nicht gefunden", "benutzer nicht gefunden"),
+            ("das ldap konto existiert nicht", "konto existiert nicht"),
+            ("usuario del cortafuegos no existe", "usuario del cortafuegos no existe"),
+            ("la casella da cui proviene non esiste", "casella da cui proviene non esiste"),
+            ("gebruiker van de scanner onbekend", "gebruiker van de scanner onbekend"),
+            ("nieznany uzytkownik bazy", "nieznany uzytkownik"),
+            ("пользователь фильтра не найден", "пользователь фильтра не найден"),
+            ("数据库的用户不存在", "用户不存在"),
+        ] {
+            assert!(of_another(text, found), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_recipient_is_the_recipient() {
+        for (text, found) in [
+            ("utilisateur inconnu", "utilisateur inconnu"),
+            ("l'adresse que vous avez saisie est inconnue", "adresse que vous avez saisie est inconnue"),
+            ("la cuenta de correo no existe", "cuenta de correo no existe"),
+            (
+                "das postfach, an das sie schreiben, existiert nicht",
+                "postfach, an das sie schreiben, existiert nicht",
+            ),
+            ("e-mail-adresse unbekannt", "adresse unbekannt"),
+            ("nie ma takiego uzytkownika w domenie", "nie ma takiego uzytkownika"),
+            ("该用户不存在", "用户不存在"),
+        ] {
+            assert!(!of_another(text, found), "{text}");
+        }
+    }
+}
