@@ -27,6 +27,8 @@ mod shared_findings;
 mod serve_findings;
 mod spool_findings;
 mod store_findings;
+mod systemd_unit;
+mod unit_findings;
 mod webhook_findings;
 
 pub(crate) use network_findings::{connect, connect_to_named};
@@ -78,6 +80,7 @@ pub(crate) fn check(config: &Config, spools: &[PathBuf]) -> Vec<Finding> {
     findings.extend(event_findings::event_findings(config));
     findings.extend(output_findings::replaced(config));
     findings.extend(bytecode_findings::bytecode_findings(config));
+    findings.extend(unit_findings::unit_findings(config));
     findings.extend(wiring::findings_if_used(config));
     findings.extend(wiring::own_mail_findings(config));
     findings.extend(wiring::powermta_findings(config));

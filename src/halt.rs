@@ -17,6 +17,8 @@ use crate::store::Tally;
 /// Why a message came to a halt.
 pub(crate) enum Halt {
     Undecided(Undecided),
+    /// The config would lose it.
+    Misdirected(Error),
     /// The policy defers it; what was counted until then, and what a classifier should make of it.
     Deferred(SmtpReply, Tally, Option<String>),
 }
@@ -26,6 +28,7 @@ impl Halt {
     pub(crate) fn reply(&self) -> SmtpReply {
         match self {
             Halt::Undecided(undecided) => SmtpReply::try_again_later(undecided),
+            Halt::Misdirected(error) => SmtpReply::try_again_later(error),
             Halt::Deferred(reply, ..) => reply.clone(),
         }
     }
@@ -44,7 +47,7 @@ impl Halted {
         let reply = halt.reply();
         match halt {
             Halt::Undecided(Undecided::Policy(failure)) => policy_failed(policy, mail, &failure),
-            Halt::Undecided(Undecided::Dns(_)) => deferred(reply, Tally::default()),
+            Halt::Undecided(Undecided::Dns(_)) | Halt::Misdirected(_) => deferred(reply, Tally::default()),
             Halt::Deferred(_, tally, expect) => Halted { expect, ..deferred(reply, tally) },
         }
     }

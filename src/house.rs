@@ -18,7 +18,7 @@ use crate::policy::Policy;
 use crate::policy::earlier_deferrals::{DeferralNames, EarlierDeferrals};
 use crate::policy::message_facts::MessageFacts;
 use crate::policy::recipient_facts::RecipientFacts;
-use crate::store::Store;
+use crate::store::{Store, encryption};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
@@ -41,6 +41,7 @@ impl House {
     /// Loads the policy for use in `threads` threads. The store is opened when it is needed.
     pub(crate) fn open(config: Arc<Config>, policy: &str, threads: usize) -> Result<House> {
         config.require_secrets()?;
+        encryption::require_key()?;
         let dns = Arc::new(Dns::open(&config.dns)?);
         let policy = Policy::load(policy, &config, threads)?;
         let monitor = Monitor::open(&config, &policy.name, threads);

@@ -136,6 +136,50 @@ fn a_prompt_without_credentials_has_every_command_that_needs_no_key() {
 }
 
 #[test]
+fn what_only_databases_and_sinks_need_stops_no_other_command() {
+    let events = "[[events]]\nkind = \"clickhouse\"\nurl = \"https://app.example/\"\n\
+                  password = \"credential:clickhouse\"\n";
+    let host = Host::with(events);
+    for words in [
+        &["log"][..],
+        &["find", "x@accept.sink.example"],
+        &["suppress", "add", "x@there.example", "--reason", "test"],
+        &["outbox"],
+        &["stats"],
+        &["alerts"],
+        &["policy", "list"],
+    ] {
+        let ran = host.run(words);
+        assert!(ran.code == 0 && !ran.stderr.contains("credential"), "{words:?}: {ran:?}");
+    }
+    let text = "[[events]] password: credential:clickhouse: systemd has given no credentials";
+    let found = host.finds(&[], "note", text);
+    assert!(found["fix"].as_str().unwrap().contains("systemd-run --pipe --wait"), "{found}");
+    let ticked = host.run(&["cron"]);
+    assert!(
+        !ticked.stderr.contains("credential") || ticked.stderr.contains("systemd-run --pipe"),
+        "{ticked:?}"
+    );
+    // The key of the databases: who opens none goes on, the others say how to run them.
+    let host = Host::with(&format!("{VERP}keys = [\"{KEY}\"]\n[store]\nkey = \"credential:store\"\n"));
+    for words in [&["verp", "sign", "joe@there.example"][..], &["policy", "list"]] {
+        let ran = host.run(words);
+        assert!(ran.code == 0 && !ran.stderr.contains("credential"), "{words:?}: {ran:?}");
+    }
+    let text = "[store] key: credential:store: systemd has given no credentials";
+    let way = "systemd-run --pipe --wait -p LoadCredential=store:FILE carom";
+    let add: [&str; 5] = ["suppress", "add", "x@there.example", "--reason", "test"];
+    for words in [&add[..], &["cron"]] {
+        let ran = host.run(words);
+        assert!(ran.code == 1 && ran.stderr.contains(text) && ran.stderr.contains(way), "{words:?}: {ran:?}");
+    }
+    let waits = host.hand(&PIPE, &plain("x@accept.sink.example"));
+    assert!(waits.code == 75 && waits.stdout.contains(text), "{waits:?}");
+    host.finds(&[], "note", text);
+    assert!(!host.sandbox.path("state/carom.db").exists(), "no database is made without its key");
+}
+
+#[test]
 fn somebody_else_is_sent_to_the_mail_user_and_changes_no_owner() {
     let Some(host) = host("") else { return };
     fs::write(host.sandbox.path("state/carom.db"), "").unwrap();

@@ -4,7 +4,7 @@ use crate::harness::{DAY_MS, HOUR_MS, Sandbox, finish, start, wait_for};
 use crate::logs::{append, bounced, deliveries, each_once, sandbox, sent, tick};
 use serde_json::Value;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -228,7 +228,13 @@ fn a_log_that_the_user_may_not_open_is_named_with_the_fix() {
     let mode = |path: &PathBuf, mode: u32| fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
     mode(&sandbox.dir, 0o777);
     // A group helps only where it may read.
-    let ways = [(0o000, "which its group may not either"), (0o040, "adduser ")];
+    let ways = [
+        (0o000, "which its group may not either"),
+        (0o040, if is_root { "adduser nobody mail" } else { "" }),
+    ];
+    if is_root {
+        chown(&log, None, Some(8)).unwrap();
+    }
     for (command, (bits, way)) in ["cron", "check"].into_iter().flat_map(|one| ways.map(|way| (one, way))) {
         mode(&log, bits);
         let mut command = sandbox.command(&[command]);

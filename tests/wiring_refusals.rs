@@ -27,6 +27,13 @@ fn a_sink_with_the_domain_of_return_paths_gets_no_mail() {
         &plain("x@bounces.example"),
     );
     assert!(ran.code == 75 && ran.stdout.contains(said), "{ran:?}");
+    let others = postfix.sandbox.run(
+        &["pipe", "--sender", SENDER, "--recipient", "x@accept.sink.example", "--policy", "sink"],
+        &plain("x@accept.sink.example"),
+    );
+    assert_eq!(others.code, 0, "only mail for that domain waits: {others:?}");
+    let quick = postfix.sandbox.run(&["check", "--quick"], b"").stdout;
+    assert!(!quick.contains(said), "{quick}");
     let checked = postfix.sandbox.run(&["check"], b"").stdout;
     assert!(checked.contains(said) && !checked.contains("goes to carom-bounce"), "{checked}");
 }

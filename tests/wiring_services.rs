@@ -123,7 +123,7 @@ fn rewriting_that_only_signed_return_paths_or_domains_above_meet_is_found() {
     }
     for lines in [
         format!("{masquerade} !bounces.audit.example, audit.example"),
-        "masquerade_domains = audit.example".to_owned(),
+        "masquerade_classes = header_sender\nmasquerade_domains = audit.example".to_owned(),
     ] {
         fs::write(postfix.sandbox.path("etc/main.cf"), format!("{enabled}{lines}\n")).unwrap();
         let shown = postfix.run(&["show"]);

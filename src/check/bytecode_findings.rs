@@ -4,26 +4,16 @@
 //! Not here: the choice between machine code and bytecode (`policy::ready`). Invariant: systemd is
 //! not asked, so that it works in a container and before a unit has ever run; nothing is kept.
 
+use super::systemd_unit::{names, unit_directories, unit_files};
 use crate::config::Config;
 use crate::files::regular;
 use crate::finding::Finding;
 use crate::policy::{Use, Wanted};
 use crate::workshop::inspect;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Where units are, the strongest first; systemd's own variable replaces them.
-const UNITS: [&str; 5] = [
-    "/etc/systemd/system",
-    "/run/systemd/system",
-    "/usr/local/lib/systemd/system",
-    "/usr/lib/systemd/system",
-    "/lib/systemd/system",
-];
-const UNITS_VARIABLE: &str = "SYSTEMD_UNIT_PATH";
 /// How the names of services begin that run carom.
 const RUN_CAROM: [&str; 3] = ["carom", "postfix", "pmta"];
 const SETTING: &str = "MemoryDenyWriteExecute";
@@ -31,7 +21,7 @@ const SETTING: &str = "MemoryDenyWriteExecute";
 const LONGEST: u64 = 1 << 20;
 
 pub(super) fn bytecode_findings(config: &Config) -> Vec<Finding> {
-    let services = denying_services(&directories());
+    let services = denying_services(&unit_directories());
     if services.is_empty() {
         return Vec::new();
     }
@@ -61,11 +51,6 @@ fn of_failure(failure: &Finding, services: &[String]) -> Finding {
     Finding::wrong("smoke run", found, fix)
 }
 
-fn directories() -> Vec<PathBuf> {
-    let standard = || UNITS.map(PathBuf::from).to_vec();
-    std::env::var_os(UNITS_VARIABLE).map_or_else(standard, |path| std::env::split_paths(&path).collect())
-}
-
 /// The services that run carom and may not make memory executable.
 fn denying_services(directories: &[PathBuf]) -> Vec<String> {
     let runs_carom =
@@ -77,18 +62,7 @@ fn denying_services(directories: &[PathBuf]) -> Vec<String> {
 
 /// Whether the unit, as its files and what extends them say, sets it.
 fn denies(directories: &[PathBuf], service: &str) -> bool {
-    let unit = directories.iter().map(|directory| directory.join(service)).find(|file| file.exists());
-    let mut extensions: Vec<(String, PathBuf)> = Vec::new();
-    for directory in directories.iter().map(|directory| directory.join(format!("{service}.d"))) {
-        for name in names(&directory).filter(|name| name.ends_with(".conf")) {
-            // A file hides those of its name in weaker directories.
-            if !extensions.iter().any(|(known, _)| *known == name) {
-                extensions.push((name.clone(), directory.join(name)));
-            }
-        }
-    }
-    extensions.sort();
-    let files = unit.into_iter().chain(extensions.into_iter().map(|(_, file)| file));
+    let files = unit_files(directories, service).into_iter();
     let said = files.filter_map(|file| regular::read_text(&file, LONGEST).ok());
     let values = said.flat_map(|text| text.lines().filter_map(value).collect::<Vec<_>>());
     values.last().unwrap_or(false)
@@ -99,9 +73,4 @@ fn value(line: &str) -> Option<bool> {
     let (key, value) = line.split_once('=')?;
     let is_set = ["yes", "true", "on", "1"].iter().any(|word| value.trim().eq_ignore_ascii_case(word));
     (key.trim() == SETTING).then_some(is_set)
-}
-
-fn names(directory: &Path) -> impl Iterator<Item = String> + use<> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries.map(|entry| entry.file_name()).filter_map(|name: OsString| name.into_string().ok())
 }

@@ -4,6 +4,7 @@
 //! Not here: whether this user can read or write it (`place_findings`, `output_findings`).
 //! Invariant: nothing is opened, so that a pipe holds up nobody.
 
+use crate::files::command::{moving, shell_word};
 use crate::files::regular::kind_name;
 use crate::finding::Finding;
 use rustix::fs::FileType;
@@ -31,7 +32,7 @@ pub(super) fn misplaced(subject: &str, path: &Path, wanted: PlaceKind, key: &str
         Ok(found) => found,
         Err(error) if is(&error, Errno::LOOP) => {
             let link = path.ancestors().find(|link| link.is_symlink() && is_circle(link)).unwrap_or(path);
-            let fix = format!("remove the link: rm {}; or set {key} to another {word}", link.display());
+            let fix = format!("remove the link: rm {}; or set {key} to another {word}", shell_word(link));
             return wrong(format!("{shown}: its symbolic links lead in a circle"), fix);
         }
         Err(error) if is(&error, Errno::NOTDIR) => {
@@ -51,7 +52,7 @@ pub(super) fn misplaced(subject: &str, path: &Path, wanted: PlaceKind, key: &str
             let found = format!("{shown}: it is not {article} {word}, but {}", kind_name(kind));
             let fix = match kind {
                 FileType::CharacterDevice | FileType::BlockDevice => format!("set {key} to a {word}"),
-                _ => format!("move it away: mv {shown} {shown}.other; or set {key} to another {word}"),
+                _ => format!("move it away: {}; or set {key} to another {word}", moving(path)),
             };
             wrong(found, fix)
         }

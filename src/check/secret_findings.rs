@@ -5,9 +5,11 @@
 
 use super::place_findings::user;
 use crate::config::{self, Config};
+use crate::error::Error;
 use crate::files::command::shell_word;
 use crate::files::probe;
 use crate::finding::Finding;
+use crate::store::encryption;
 use std::path::{Path, PathBuf};
 
 const SUBJECT: &str = "access";
@@ -15,12 +17,16 @@ const SUBJECT: &str = "access";
 /// Those that a message needs.
 pub(super) fn mail_secrets(config: &Config) -> Vec<Finding> {
     let files = of_files(config.mail_secret_files.iter());
-    if files.is_empty() { of_credentials(config).into_iter().collect() } else { files }
+    let lacking = config.require_secrets().and_then(|()| encryption::require_key()).err();
+    if files.is_empty() { lacking.iter().map(of_credentials).collect() } else { files }
 }
 
 /// Those that only `carom cron` needs.
 pub(super) fn tick_secrets(config: &Config) -> Vec<Finding> {
-    of_files(config.secret_files().filter(|file| !config.mail_secret_files.contains(file)))
+    let files = of_files(config.secret_files().filter(|file| !config.mail_secret_files.contains(file)));
+    let sinks = config.events.get().into_iter().flatten();
+    let lacking: Vec<Error> = sinks.filter_map(|sink| sink.place.require_secrets().err()).collect();
+    if files.is_empty() { lacking.iter().map(of_credentials).collect() } else { files }
 }
 
 fn of_files<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Vec<Finding> {
@@ -44,13 +50,12 @@ fn of_file(file: &Path) -> Option<Finding> {
 }
 
 /// A prompt has no credentials: whether they are there is seen only in a unit.
-fn of_credentials(config: &Config) -> Option<Finding> {
-    let error = config.require_secrets().err()?;
+fn of_credentials(error: &Error) -> Finding {
     if config::has_credentials() {
-        return Some(Finding::error(SUBJECT, &error));
+        return Finding::error(SUBJECT, error);
     }
     let fix = "test where a unit has it, with the name and the file of its LoadCredential=: \
                systemd-run --pipe --wait -p LoadCredential=NAME:FILE carom check; Postfix's pipe has no \
                credentials and needs file:…";
-    Some(Finding::note(SUBJECT, error.text(), fix))
+    Finding::note(SUBJECT, error.text(), fix)
 }

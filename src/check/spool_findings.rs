@@ -66,7 +66,7 @@ fn of_spool(config: &Config, spool: &Path) -> Vec<Finding> {
             findings.push(Finding::wrong(
                 "spool",
                 found,
-                format_args!("unmount it: umount {}", below.display()),
+                format_args!("unmount it: umount {}", shell_word(&below)),
             ));
         }
     }

@@ -12,7 +12,7 @@ use crate::error::Result;
 use crate::files::command::shell_word;
 use crate::files::{own_place, probe};
 use crate::finding::Finding;
-use crate::store::{CONFIG_OF_TICK, OVERDUE_MS, PendingStep, Store};
+use crate::store::{CONFIG_OF_TICK, OVERDUE_MS, PendingStep, Store, encryption};
 use crate::text::{bounded, one_line};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -34,6 +34,10 @@ pub(super) enum StoreDepth {
 /// The store, and with `Whole` the tick and the outbox, which are in it.
 pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding> {
     let path = config.store_path();
+    // A key that cannot be had here is found as that.
+    if encryption::require_key().is_err() {
+        return Vec::new();
+    }
     let of_key = |finding: Finding| finding.of_key(config, &["store", "path"]);
     // A directory that is none, or is out of reach, is found as that.
     if path.parent().is_some_and(|above| is_no_directory(above) || probe::barred_by(above).is_some()) {

@@ -162,7 +162,7 @@ fn config_file(global: &Global) -> Option<PathBuf> {
 fn load_to_test(global: &Global, user: Option<&str>) -> Result<Arc<Config>> {
     let mut config = Config::load(config_file(global).as_deref(), global.state.as_deref())?;
     if let Some(key) = config.store_key()? {
-        encryption::use_key(&key)?;
+        encryption::use_key(key)?;
     }
     match user {
         Some(user) => {
@@ -182,7 +182,7 @@ fn load(global: &Global, writes: Writes) -> Result<Arc<Config>> {
     if writes != Writes::System
         && let Some(key) = config.store_key()?
     {
-        encryption::use_key(&key)?;
+        encryption::use_key(key)?;
     }
     if identity::assume(&config, writes)? {
         diagnostics::start(&config);

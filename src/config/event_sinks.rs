@@ -5,9 +5,9 @@
 
 use super::applications::is_web_address;
 use super::fault::ConfigFault;
-use super::request_secrets::RequestSecrets;
-use super::secret_source;
+use super::request_secrets::{RequestSecrets, ServerPassword};
 use super::tables::{EventKind, EventsTable, SinkKind, Tables};
+use crate::error::Error;
 use crate::webhook;
 use std::path::PathBuf;
 use url::Url;
@@ -33,12 +33,23 @@ pub(crate) enum SinkPlace {
         database: String,
         table: String,
         user: Option<String>,
-        password: Option<String>,
+        password: ServerPassword,
     },
     Webhook {
         url: String,
         secrets: RequestSecrets,
     },
+}
+
+impl SinkPlace {
+    /// Error: this process cannot have the secrets or the password that it needs.
+    pub(crate) fn require_secrets(&self) -> Result<(), Error> {
+        match self {
+            SinkPlace::Files { .. } => Ok(()),
+            SinkPlace::ClickHouse { password, .. } => password.get().map(drop),
+            SinkPlace::Webhook { secrets, .. } => secrets.get().map(drop),
+        }
+    }
 }
 
 impl EventSink {
@@ -153,10 +164,9 @@ fn to_a_server(table: &EventsTable, number: usize) -> Result<SinkPlace, ConfigFa
         return fault("url", "has a query, which carom writes", "end it before the question mark");
     }
     let is_odd = |text: &&String| text.chars().any(char::is_control);
-    let wrong = |error| ConfigFault::error_of_element("events", number, "password", &error);
-    let password = table.password.as_slice();
-    let password = secret_source::all(password).map_err(wrong)?.into_iter().next();
-    if table.user.iter().chain(&password).any(|text| is_odd(&text)) {
+    let password = ServerPassword::read("events", number, table.password.as_ref())?;
+    let known = password.get().ok().flatten().map(str::to_owned);
+    if table.user.iter().chain(&known).any(|text| is_odd(&text)) {
         return fault("user", "has a control character, or its password has", "write it in one line");
     }
     let (database, name, user) = (table.database.clone(), table.table.clone(), table.user.clone());

@@ -222,8 +222,8 @@ impl Config {
         })
     }
 
-    /// The key that the databases are encrypted with.
-    pub(crate) fn store_key(&self) -> Result<Option<String>> {
+    /// The key that the databases are encrypted with, or why this process cannot have it.
+    pub(crate) fn store_key(&self) -> Result<Option<Result<String>>> {
         self.store.key.as_deref().map(secret_source::store_key).transpose()
     }
 

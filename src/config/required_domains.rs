@@ -26,11 +26,6 @@ impl Config {
             let remedy = format!("write one: {DEFAULT_PATH}, or name it with --config");
             return Err(Error::new("there is no config, so carom takes no mail").remedy(remedy));
         }
-        if policy == SINK
-            && let Some(error) = self.sink_of_return_paths()
-        {
-            return Err(error);
-        }
         if policy != SINK || has_domains {
             return Ok(());
         }
@@ -38,6 +33,15 @@ impl Config {
         let what = "the sink has no domains, so it takes no mail".to_owned();
         let fix = "set domains = [\"sink.example.com\"], with your own; or, for bounces, policy = \"bounce\"";
         Err(self.file.explain(&ConfigFault { path, what, fix: fix.into() }))
+    }
+
+    /// Error: the sink would get mail for a signed return path, which may be a real bounce.
+    pub(crate) fn refuse_real_bounce(&self, policy: &str, recipient: &str) -> Result<()> {
+        let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain).trim_matches('.');
+        match policy == SINK && self.return_paths.is_domain(domain) {
+            true => self.sink_of_return_paths().map_or(Ok(()), Err),
+            false => Ok(()),
+        }
     }
 
     /// What is wrong with a sink that has the domain of return paths: it would get real bounces.

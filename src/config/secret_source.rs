@@ -45,10 +45,14 @@ pub(super) fn is_elsewhere(written: &str) -> bool {
     written.starts_with(FILE) || written.starts_with(CREDENTIAL)
 }
 
-/// The key of the databases, which cannot be in the config itself.
-pub(super) fn store_key(written: &str) -> Result<String> {
+/// The key of the databases, as far as this process can have it. Error: it cannot be in the config
+/// itself.
+pub(super) fn store_key(written: &str) -> Result<Result<String>> {
     match is_elsewhere(written) {
-        true => read(written),
+        true => {
+            check(&[written.to_owned()]).map_err(|error| error.within("[store] key"))?;
+            Ok(read(written).map_err(|error| error.within("[store] key")))
+        }
         false => Err(Error::new("[store] key: the key cannot be written here")
             .remedy("write it into a file, and name that: key = \"file:/etc/carom/store.key\"")),
     }
@@ -89,8 +93,10 @@ fn read(written: &str) -> Result<String> {
         }
         SecretPlace::Credential(name) => name,
     };
-    let remedy =
-        format!("add LoadCredential={name}:FILE to the systemd unit; a mail server's pipe needs file:…");
+    let remedy = format!(
+        "add LoadCredential={name}:FILE to the systemd unit, or at a prompt run: systemd-run --pipe --wait \
+         -p LoadCredential={name}:FILE carom …; a mail server's pipe needs file:…"
+    );
     let Some(directory) = std::env::var_os(DIRECTORY) else {
         return Err(Error::new(format_args!("{written}: systemd has given no credentials")).remedy(remedy));
     };

@@ -107,6 +107,9 @@ pub(crate) fn ask_about_each(
 fn ask(house: &House, policy: &Policy, mail: Mail, message: Rc<MessageFacts>, deadline: Deadline) -> Asked {
     let facts = Rc::new(house.recipient_facts(message, &mail));
     let mut tally = Tally::default();
+    if let Err(error) = house.config.refuse_real_bounce(&policy.name, &mail.envelope.recipient) {
+        return Asked { mail, facts, outcome: Outcome::Halted(Halt::Misdirected(error)) };
+    }
     let question = house.question(mail.seed, mail.at_ms, deadline);
     let outcome = match question.ask(policy, &facts) {
         Err(undecided) => Outcome::Halted(Halt::Undecided(undecided)),

@@ -82,7 +82,7 @@ fn send(doors: &Doors, sink: &EventSink, batch: &SinkBatch<'_>, deadline: Deadli
         }
         SinkPlace::ClickHouse { url, database, table, user, password } => {
             let place = event_posts::RowsTable { url, database, table };
-            event_posts::to_clickhouse(doors, &place, (user.as_deref(), password.as_deref()), batch, deadline)
+            event_posts::to_clickhouse(doors, &place, (user.as_deref(), password.get()?), batch, deadline)
         }
         SinkPlace::Webhook { url, secrets } => {
             event_posts::to_webhook(doors, url, secrets.get()?, batch, deadline)

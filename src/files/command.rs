@@ -34,6 +34,11 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
+    /// What it wrote to standard error.
+    pub(crate) fn said(&self) -> &str {
+        &self.stderr
+    }
+
     /// The error of a program that ended with another status than 0: how, and what it wrote.
     pub(crate) fn failure(&self, program: &str) -> Error {
         failure(program, &self.status.to_string(), &self.stderr)
@@ -89,6 +94,12 @@ pub(crate) fn output(command: &[String], deadline: Deadline) -> Result<Ran> {
 /// A path as a word of a command that can be typed.
 pub(crate) fn shell_word(path: &Path) -> String {
     quoted(&path.to_string_lossy())
+}
+
+/// The command that gives a path another name, as it can be typed.
+pub(crate) fn moving(path: &Path) -> String {
+    let other = format!("{}.other", path.to_string_lossy());
+    format!("mv {} {}", shell_word(path), quoted(&other))
 }
 
 /// A word of a command that can be typed.

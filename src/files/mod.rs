@@ -18,6 +18,8 @@ pub(crate) mod changed;
 pub(crate) mod command;
 /// The system's users and groups.
 pub(crate) mod user_database;
+/// How a user gets to read a file.
+pub(crate) mod granting;
 /// Whether another user could read a file.
 pub(crate) mod reader;
 /// Whether this process could write somewhere.

@@ -4,6 +4,7 @@
 //! Invariant: under its name a file is whole, or it is the one that was there before, also after a
 //! power cut; nothing is left of a write that failed.
 
+use super::command::shell_word;
 use super::private;
 use super::user_database::SYSTEM;
 use crate::error::{Context, Result};
@@ -39,7 +40,7 @@ pub(crate) fn publish(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         true => error.remedy(format_args!("let this user write in {shown}")),
         false => {
             let user = SYSTEM.name(rustix::process::geteuid().as_raw());
-            error.remedy(format_args!("make the directory: install -d -o {user} {shown}"))
+            error.remedy(format_args!("make the directory: install -d -o {user} {}", shell_word(directory)))
         }
     })
 }

@@ -4,6 +4,7 @@
 //! Not here: who could write a file (`policy::mail_user`). Invariant: what cannot be found out (no
 //! such user, an access control list) counts as "could".
 
+use super::granting::granting;
 use super::user_database::{SYSTEM, SystemUser};
 use crate::error::{Error, Result};
 use std::fs::{self, Metadata};
@@ -48,11 +49,8 @@ impl<'a> Reader<'a> {
         }
         let (name, shown) = (self.name, path.display());
         let what = format!("{shown}: the user {name} cannot {word} it (mode {:o})", found.mode() & 0o7777);
-        let remedy = format!(
-            "add {name} to its group (on Debian: adduser {name} adm), or run setfacl -m u:{name}:{} {shown}",
-            if right == 0o4 { "r" } else { "x" }
-        );
-        Err(Error::new(what).remedy(remedy))
+        let way = granting(name, path, if right == 0o4 { 'r' } else { 'x' });
+        Err(Error::new(what).remedy(format_args!("let {name} {word} it{way}")))
     }
 
     fn has(&self, user: SystemUser, found: &Metadata, right: u32) -> bool {

@@ -47,6 +47,12 @@ impl UserDatabase<'_> {
         name.map_or_else(|| uid.to_string(), str::to_owned)
     }
 
+    /// The name of a group; `None`: the system does not know it.
+    pub(crate) fn group(&self, gid: u32) -> Option<String> {
+        let line = self.0("group", &gid.to_string()).ok().flatten()?;
+        line.split(':').next().filter(|name| !name.is_empty()).map(str::to_owned)
+    }
+
     /// A user, and all groups of it, the primary one first. `name` may be its number. Groups that
     /// cannot be asked for are left out.
     pub(crate) fn user_and_groups(&self, name: &str) -> Result<Option<(SystemUser, Vec<u32>)>> {
@@ -141,6 +147,7 @@ mod tests {
         assert_eq!(database.user("nobody-here").unwrap(), None);
         assert!(database.user("odd").unwrap_err().text().contains("unreadable line"));
         assert!(database.is_member("mail", 50).unwrap());
+        assert_eq!([50, 52].map(|gid| database.group(gid)), [Some("staff".to_owned()), None]);
         assert_eq!([8, 9].map(|uid| database.name(uid)), ["mail", "9"]);
         let mail = (SystemUser { uid: 8, gid: 12 }, vec![12, 4, 50]);
         assert_eq!(database.user_and_groups("8").unwrap(), Some(mail), "each once, the primary one first");

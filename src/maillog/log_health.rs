@@ -121,6 +121,15 @@ impl LogHealth {
             return Some(LogFault { why, fix });
         }
         let stranger = self.stranger.as_deref().filter(|_| !self.understood)?;
+        if let Some(other) = unread_form::other_kind(kind, stranger) {
+            let LogFault { why, fix } = unread_form::of_other_kind(other);
+            let server = kind.server();
+            let fix = format!("{fix}, or set path to the file that {server} logs to");
+            return Some(LogFault {
+                why: format!("no line of {server}: {why}; the first is: {stranger}"),
+                fix,
+            });
+        }
         if stranger.split(" postfix/").nth(1).is_some_and(|line| line.contains("]: ")) {
             return Some(LogFault::new(
                 format!("its lines of Postfix are within those of another program; the first is: {stranger}"),

@@ -34,24 +34,18 @@ pub(crate) fn explain(kind: LogKind, head: &[u8], line: Option<&str>) -> LogFaul
         return fault;
     }
     let line = line.unwrap_or_default();
+    if let Some(other) = other_kind(kind, line).or_else(|| other_kind(kind, &String::from_utf8_lossy(head))) {
+        return of_other_kind(other);
+    }
     match kind {
-        LogKind::PowerMta if line.contains("postfix/") => {
-            fault("it is a log of Postfix", "set kind = \"postfix\" in [[logs]]")
-        }
         LogKind::PowerMta => fault(
             "it is not an accounting file of PowerMTA with a header line",
             "set path of [[logs]] to an acct-file of PowerMTA's config",
         ),
-        LogKind::Exim if line.contains("postfix/") => {
-            fault("it is a log of Postfix", "set kind = \"postfix\" in [[logs]]")
-        }
         LogKind::Exim => fault(
             "it is not a main log of Exim in a form that carom reads",
             "set path of [[logs]] to the mainlog of Exim (on Debian /var/log/exim4/mainlog)",
         ),
-        LogKind::KumoMta if line.contains("postfix/") => {
-            fault("it is a log of Postfix", "set kind = \"postfix\" in [[logs]]")
-        }
         LogKind::KumoMta => fault(
             "it is not a log of KumoMTA, whose records are lines of JSON",
             "set path of [[logs]] to log_dir of KumoMTA, and leave the template of its records as it is",
@@ -62,9 +56,6 @@ pub(crate) fn explain(kind: LogKind, head: &[u8], line: Option<&str>) -> LogFaul
 
 fn of_postfix(head: &[u8], line: &str) -> LogFault {
     let head = String::from_utf8_lossy(head);
-    if is_accounting(&head) || is_accounting(line) {
-        return fault("it is an accounting file of PowerMTA", "set kind = \"powermta\" in [[logs]]");
-    }
     if head.starts_with("__CURSOR=") || line.starts_with("__CURSOR=") {
         return fault(
             "it is an export of the journal",
@@ -72,9 +63,6 @@ fn of_postfix(head: &[u8], line: &str) -> LogFault {
         );
     }
     if let Some(name) = other_server(line) {
-        if name == "Exim" {
-            return fault("it is a log of Exim", "set kind = \"exim\" in [[logs]]");
-        }
         let fix = "set path of [[logs]] to a log of Postfix (kind powermta: PowerMTA)";
         return fault(&format!("it is a log of {name}"), fix);
     }
@@ -95,6 +83,28 @@ fn of_postfix(head: &[u8], line: &str) -> LogFault {
         "it is not a log of Postfix in a form that carom reads",
         "let the syslog daemon write its traditional or its RFC 3339 format, or correct kind and path of [[logs]]",
     )
+}
+
+/// The kind of another mail server that writes such a line.
+pub(crate) fn other_kind(kind: LogKind, line: &str) -> Option<LogKind> {
+    let line = line.lines().next().unwrap_or_default();
+    let found = match line {
+        _ if is_accounting(line) => LogKind::PowerMta,
+        _ if line.starts_with('{') && line.contains("\"delivery_protocol\"") => LogKind::KumoMta,
+        _ if line.contains("postfix/") => LogKind::Postfix,
+        _ if other_server(line) == Some("Exim") => LogKind::Exim,
+        _ => return None,
+    };
+    (found.server() != kind.server()).then_some(found)
+}
+
+/// What is wrong with a log of another mail server that carom knows.
+pub(crate) fn of_other_kind(kind: LogKind) -> LogFault {
+    let why = match kind {
+        LogKind::PowerMta => "it is an accounting file of PowerMTA".to_owned(),
+        _ => format!("it is a log of {}", kind.server()),
+    };
+    fault(&why, &format!("set kind = \"{}\" in [[logs]]", kind.name()))
 }
 
 fn fault(why: &str, fix: &str) -> LogFault {

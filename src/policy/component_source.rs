@@ -11,6 +11,7 @@ use super::shipped::SHIPPED;
 use crate::config::Config;
 use crate::digest;
 use crate::error::{Context, Error, Result};
+use crate::files::command::shell_word;
 use crate::files::{others, regular};
 use std::fs;
 use std::io::ErrorKind;
@@ -176,7 +177,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let read = regular::read(path, LARGEST);
     let is_closed = read.as_ref().is_err_and(|error| error.kind() == ErrorKind::PermissionDenied);
     read.context(path.display()).map_err(|error| match is_closed {
-        true => error.remedy(format_args!("let everyone read it: chmod 644 {}", path.display())),
+        true => error.remedy(format_args!("let everyone read it: chmod 644 {}", shell_word(path))),
         false => error.remedy("name a component file; `carom policy build` makes one"),
     })
 }

@@ -5,6 +5,7 @@
 //! counts as "could".
 
 use crate::error::{Context, Error, Result};
+use crate::files::command::shell_word;
 use crate::files::user_database::{SystemUser, UserDatabase};
 use std::fs::{self, Metadata};
 use std::os::unix::fs::MetadataExt;
@@ -32,13 +33,13 @@ impl<'a> MailUser<'a> {
     /// Error: this user could write to `path`, or that cannot be ruled out.
     pub(crate) fn refuse(&self, path: &Path) -> Result<()> {
         let found = fs::metadata(path).context(path.display())?;
-        let shown = path.display();
+        let (shown, typed) = (path.display(), shell_word(path));
         // In a sticky directory nobody replaces the files of others.
         let sticky = found.is_dir() && found.mode() & 0o1000 != 0;
         if found.mode() & 0o002 != 0 && !sticky {
-            return Err(could_write("anyone", path).remedy(format_args!("chmod o-w {shown}")));
+            return Err(could_write("anyone", path).remedy(format_args!("chmod o-w {typed}")));
         }
-        let remedy = format!("chown root {shown} && chmod go-w {shown}");
+        let remedy = format!("chown root {typed} && chmod go-w {typed}");
         match self.could_write(&found, sticky) {
             Ok(false) => Ok(()),
             Ok(true) => Err(could_write(&self.name, path).remedy(remedy)),

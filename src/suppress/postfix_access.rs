@@ -12,7 +12,7 @@ use crate::config::{AccessMap, ExportTable, shown_reason};
 use crate::deadline::Deadline;
 use crate::digest;
 use crate::error::{Context, Error, Result};
-use crate::files::command;
+use crate::files::command::{self, shell_word};
 use crate::files::publish::Unfinished;
 use crate::files::user_database::SYSTEM;
 use crate::mailbox_syntax::normal_domain;
@@ -61,7 +61,7 @@ fn unwritable(path: &Path, error: io::Error) -> Error {
     let (shown, user) = (directory.display(), SYSTEM.name(rustix::process::geteuid().as_raw()));
     let fix = match directory.exists() {
         true => format!("let {user} write in {shown}"),
-        false => format!("make the directory: install -d -o {user} {shown}"),
+        false => format!("make the directory: install -d -o {user} {}", shell_word(directory)),
     };
     let error = Error::new(format_args!("{}: {error}", path.display()));
     error.remedy(format_args!("{fix}, or set [export] postfix_access"))

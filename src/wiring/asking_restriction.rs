@@ -35,5 +35,5 @@ pub(super) fn asking(
     let element = format!("{ASKS} {{ {}, default_action=DUNNO, timeout=10s }}", endpoint.0);
     let rest: Vec<String> = Some(base).filter(|base| !base.is_empty()).into_iter().collect();
     let after = joined(element.clone(), &rest);
-    Ok(Some(ChangedParameter { name: name.to_owned(), before, after, added: vec![element] }))
+    Ok(Some(ChangedParameter { name: name.to_owned(), before, lines: None, after, added: vec![element] }))
 }

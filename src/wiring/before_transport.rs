@@ -4,13 +4,14 @@
 //! Not here: where the transport leads (`wiring_findings`). Invariant: tables are asked about
 //! addresses as they come in mail, so that a pattern is found as well as an entry.
 
+use super::asked_addresses::{anybody, host_below, named_hosts, within};
 use super::list_value::without;
+use super::lookup_order::{LookupOrder, TableEntry, find};
+use super::masquerading::masqueraded;
 use super::postconf::{Postconf, RESTRICTIONS};
 use super::service_route::ServiceRoute;
-use crate::clock;
 use crate::config::Config;
 use crate::finding::Finding;
-use crate::return_path;
 
 /// Tables that replace a recipient.
 const REWRITING: [&str; 3] = ["canonical_maps", "recipient_canonical_maps", "virtual_alias_maps"];
@@ -19,25 +20,26 @@ const REWRITING: [&str; 3] = ["canonical_maps", "recipient_canonical_maps", "vir
 const KEEPING: [&str; 8] =
     ["REJECT", "DEFER", "DEFER_IF_REJECT", "DEFER_IF_PERMIT", "DISCARD", "HOLD", "REDIRECT", "FILTER"];
 
-/// A local part of the addresses that tables are asked about.
-const ANYBODY: &str = "carom-check";
-
-/// Addresses in a domain, as they come in mail. A return path is signed with a key that nobody has.
-fn addresses(config: &Config, domain: &str) -> Vec<String> {
-    let today = return_path::day(clock::now_ms());
-    let signed = config.return_paths.samples(domain, "carom-check@example.com", today);
-    [format!("{ANYBODY}@{domain}")].into_iter().chain(signed).collect()
+/// The addresses of a domain that tables are asked about.
+struct AskedDomain<'a> {
+    postconf: &'a Postconf,
+    config: &'a Config,
+    domain: &'a str,
+    /// All domains whose mail goes to carom.
+    domains: &'a [&'a str],
 }
 
 pub(super) fn findings(postconf: &Postconf, config: &Config, routes: &[ServiceRoute]) -> Vec<Finding> {
-    let domains = || routes.iter().flat_map(|route| &route.domains);
-    let rewritten = REWRITING.into_iter().flat_map(|maps| {
-        domains().filter_map(move |domain| is_rewritten(postconf, config, maps, domain)).collect::<Vec<_>>()
-    });
-    let mut findings: Vec<Finding> = rewritten.collect();
-    findings.extend(domains().filter_map(|domain| is_masqueraded(postconf, domain)));
+    let domains: Vec<&str> = routes.iter().flat_map(|route| &route.domains).map(String::as_str).collect();
+    let asked = |domain| AskedDomain { postconf, config, domain, domains: &domains };
+    let mut findings: Vec<Finding> = REWRITING
+        .into_iter()
+        .flat_map(|maps| domains.iter().map(move |domain| (maps, *domain)))
+        .filter_map(|(maps, domain)| asked(domain).is_rewritten(maps))
+        .collect();
+    findings.extend(domains.iter().filter_map(|domain| is_masqueraded(postconf, domain)));
     for table in access_tables(postconf, "check_recipient_access") {
-        findings.extend(domains().filter_map(|domain| is_kept(postconf, config, &table, domain)));
+        findings.extend(domains.iter().filter_map(|domain| asked(domain).is_kept(&table)));
     }
     for table in access_tables(postconf, "check_sender_access") {
         findings.extend(is_null_sender_kept(postconf, &table));
@@ -46,70 +48,63 @@ pub(super) fn findings(postconf: &Postconf, config: &Config, routes: &[ServiceRo
     findings
 }
 
-/// An entry that replaces addresses of the domain by others.
-fn is_rewritten(postconf: &Postconf, config: &Config, maps: &str, domain: &str) -> Option<Finding> {
-    let below = format!("accept.{domain}");
-    let of = |domain: &str| [addresses(config, domain), vec![format!("@{domain}")]].concat();
-    let keys = [of(domain), of(&below)].concat();
-    let tables = postconf.list(maps);
-    let asked = keys.iter().flat_map(|key| tables.iter().map(move |table| (key, table)));
-    let found = asked.filter_map(|(key, table)| Some((key, table, postconf.look_up(table, key)?)));
-    // An address that stays itself is the usual exception from a wildcard.
-    let (key, table, to) = found.into_iter().find(|(key, _, to)| !is_itself(key, to))?;
-    Some(Finding::wrong(
-        "postfix",
-        format_args!("{maps} replaces addresses in {domain}: {table} has {to} for {key}"),
-        format_args!("take the domain out of {table}: such mail does not come to carom as it was sent"),
-    ))
+impl AskedDomain<'_> {
+    /// Addresses in the domain, in a host below it, and in hosts that the tables name.
+    fn addresses(&self, tables: &[String]) -> Vec<String> {
+        let mut addresses = within(self.config, self.domain);
+        addresses.push(anybody(&host_below(self.domain)));
+        let hosts = named_hosts(self.postconf, tables, self.domain, self.domains);
+        addresses.extend(hosts.iter().map(|host| anybody(host)));
+        addresses
+    }
+
+    /// An entry that replaces addresses of the domain by others.
+    fn is_rewritten(&self, maps: &str) -> Option<Finding> {
+        let tables = self.postconf.list(maps);
+        let found = |address: String| find(self.postconf, LookupOrder::Address, &tables, &address);
+        // An address that stays itself is the usual exception from a wildcard.
+        let mut found = self.addresses(&tables).into_iter().filter_map(found);
+        let TableEntry { table, key, value } =
+            found.find(|entry| !is_itself(&entry.key.text, &entry.value))?;
+        let (domain, key) = (self.domain, key.text);
+        Some(Finding::wrong(
+            "postfix",
+            format_args!("{maps} replaces addresses in {domain}: {table} has {value} for {key}"),
+            format_args!("take the domain out of {table}: such mail does not come to carom as it was sent"),
+        ))
+    }
+
+    /// An entry of an access table that keeps mail for the domain.
+    fn is_kept(&self, table: &str) -> Option<Finding> {
+        let tables = [table.to_owned()];
+        let found = |address: String| find(self.postconf, LookupOrder::Access, &tables, &address);
+        let mut found = self.addresses(&tables).into_iter().filter_map(found);
+        let entry = found.find(|entry| keeps(&entry.value))?;
+        let (domain, result, key) = (self.domain, entry.value, entry.key.text);
+        Some(Finding::wrong(
+            "postfix",
+            format_args!("{table} keeps mail for {domain} from carom: it has `{result}` for {key}"),
+            format_args!("remove the entry from {table}, or let one with DUNNO come before it"),
+        ))
+    }
 }
 
-fn is_itself(key: &str, to: &str) -> bool {
+pub(super) fn is_itself(key: &str, to: &str) -> bool {
     let domain = key.rsplit_once('@').map_or(key, |(_, domain)| domain);
     to.eq_ignore_ascii_case(key) || to.strip_prefix('@').is_some_and(|to| to.eq_ignore_ascii_case(domain))
 }
 
-/// A domain above this one that replaces it in recipients. The first that fits decides.
+/// A domain above this one that replaces it in recipients.
 fn is_masqueraded(postconf: &Postconf, domain: &str) -> Option<Finding> {
-    let has_recipients =
-        postconf.list("masquerade_classes").iter().any(|class| class == "envelope_recipient");
-    if !has_recipients {
-        return None;
-    }
-    let above = postconf.list("masquerade_domains");
-    let replacing = |name: &str| {
-        let fits = |above: &&String| {
-            let above = above.trim_start_matches('!').to_ascii_lowercase();
-            name.strip_suffix(&above).is_some_and(|left| left.is_empty() || left.ends_with('.'))
-        };
-        let first = above.iter().find(fits)?;
-        (!first.starts_with('!') && !first.eq_ignore_ascii_case(name)).then(|| first.clone())
-    };
-    let below = format!("accept.{domain}");
-    let (name, to) = [domain, &below].into_iter().find_map(|name| Some((name, replacing(name)?)))?;
+    let below = host_below(domain);
+    let masqueraded = |name| Some((name, masqueraded(postconf, "envelope_recipient", name)?));
+    let (name, to) = [domain, &below].into_iter().find_map(masqueraded)?;
     Some(Finding::wrong(
         "postfix",
         format_args!("masquerade_domains replaces addresses in {domain}: {name} becomes {to}"),
         format_args!(
             "put !{domain} before {to} in masquerade_domains, or take envelope_recipient out of masquerade_classes"
         ),
-    ))
-}
-
-/// An entry of an access table that keeps mail for the domain.
-fn is_kept(postconf: &Postconf, config: &Config, table: &str, domain: &str) -> Option<Finding> {
-    let below = format!("accept.{domain}");
-    let of = |domain: &str| [addresses(config, domain), vec![domain.to_owned()]].concat();
-    let keys = [of(domain), of(&below)].concat();
-    let dotted = format!(".{domain}");
-    let found = keys.iter().chain([&dotted]).find_map(|key| {
-        let result = postconf.look_up(table, key)?;
-        keeps(&result).then_some((key, result))
-    });
-    let (key, result) = found?;
-    Some(Finding::wrong(
-        "postfix",
-        format_args!("{table} keeps mail for {domain} from carom: it has `{result}` for {key}"),
-        format_args!("remove the entry from {table}, or let one with DUNNO come before it"),
     ))
 }
 
@@ -124,7 +119,7 @@ fn is_null_sender_kept(postconf: &Postconf, table: &str) -> Option<Finding> {
     ))
 }
 
-fn keeps(result: &str) -> bool {
+pub(super) fn keeps(result: &str) -> bool {
     let action = result.split_whitespace().next().unwrap_or_default();
     let is_code = action.len() == 3 && action.starts_with(['4', '5']) && result.len() > 3;
     is_code || KEEPING.iter().any(|keeping| action.eq_ignore_ascii_case(keeping))

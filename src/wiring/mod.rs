@@ -4,20 +4,29 @@
 //! wiring works (`wiring_findings`, `before_transport`). Invariant: what was there before is on
 //! record before the first edit, and `disable` brings it back.
 
+mod asked_addresses;
 mod asking_findings;
 mod asking_restriction;
 mod before_transport;
+mod domain_findings;
+mod domain_list;
 mod list_value;
 mod lmtp_route;
+mod lookup_order;
+mod masquerading;
 mod own_clients;
 mod pipe_service;
 mod postconf;
 mod postfix_endpoint;
 mod powermta_findings;
+mod sent_return_paths;
 mod service_route;
 mod similar;
+mod strangers_mail;
+mod table_answers;
 mod wiring_findings;
 mod wiring_record;
+mod written_value;
 
 pub(crate) use self::similar::similar;
 pub(crate) use own_clients::own_mail_findings;
@@ -41,6 +50,8 @@ pub(crate) struct Rewiring {
     pub(crate) commands: Vec<String>,
     edits: Vec<Edit>,
     record: WiringRecord,
+    /// Parameters whose lines of main.cf come back, each with them.
+    lines: Vec<(String, String)>,
 }
 
 /// The domains whose mail goes to carom by the config, each with its policy.
@@ -78,9 +89,12 @@ pub(crate) fn enabling(postconf: &Postconf, wired: &Wired<'_>) -> Result<Rewirin
             parameters.extend(asking_restriction::asking(postconf, access, name, without_us)?);
         }
     }
+    for ChangedParameter { name, before: value, lines, .. } in &mut parameters {
+        *lines = before.lines_without_us(postconf, name, value.as_deref())?;
+    }
     let record = WiringRecord { services, parameters, lmtp, access };
     let edits = edits(postconf, &before, &record)?;
-    Ok(Rewiring::new(postconf, edits, record))
+    Ok(Rewiring::new(postconf, edits, record, Vec::new()))
 }
 
 /// What is to be done so that everything is as it was before.
@@ -95,7 +109,12 @@ pub(crate) fn disabling(postconf: &Postconf) -> Result<Rewiring> {
         .remedy("remove what is left in main.cf and master.cf by hand: `postconf -n`, `postconf -M`"));
     }
     let edits = edits(postconf, &before, &WiringRecord::default())?;
-    Ok(Rewiring::new(postconf, edits, WiringRecord::default()))
+    let is_back = |name: &str, value: &Option<String>| {
+        edits.iter().any(|edit| matches!(edit, Edit::Parameter(edited, to) if edited == name && to == value))
+    };
+    let back = before.parameters.iter().filter(|one| is_back(&one.name, &one.before));
+    let lines = back.filter_map(|one| Some((one.name.clone(), one.lines.clone()?))).collect();
+    Ok(Rewiring::new(postconf, edits, WiringRecord::default(), lines))
 }
 
 /// Error: after `disable`, a table of main.cf still hands mail to carom.
@@ -117,9 +136,16 @@ pub(crate) fn require_unwired(postconf: &Postconf) -> Result<()> {
 }
 
 impl Rewiring {
-    fn new(postconf: &Postconf, edits: Vec<Edit>, record: WiringRecord) -> Rewiring {
-        let commands = postconf.command_lines(&edits);
-        Rewiring { commands, edits, record }
+    fn new(
+        postconf: &Postconf,
+        edits: Vec<Edit>,
+        record: WiringRecord,
+        lines: Vec<(String, String)>,
+    ) -> Rewiring {
+        let mut commands = postconf.command_lines(&edits);
+        let back = |(name, _): &(String, String)| format!("# main.cf: {name} is written as it was before");
+        commands.extend(lines.iter().map(back));
+        Rewiring { commands, edits, record, lines }
     }
 
     /// Does it, and lets a running Postfix read its files again.
@@ -135,6 +161,7 @@ impl Rewiring {
             self.record.write(&directory)?;
         }
         postconf.edit(&self.edits)?;
+        postconf.write_lines(&self.lines)?;
         if self.record.is_empty() {
             WiringRecord::remove(&directory)?;
         }
@@ -181,7 +208,7 @@ fn parameters(
     for route in routes {
         for (name, after) in route.limits(wired) {
             let before = before(&name, std::slice::from_ref(&after))?;
-            parameters.push(ChangedParameter { before, name, after, added: Vec::new() });
+            parameters.push(ChangedParameter { before, lines: None, name, after, added: Vec::new() });
         }
     }
     let default = postconf.default_list("relay_domains")?;
@@ -190,13 +217,15 @@ fn parameters(
     let listed = without(&base, &[]);
     let added: Vec<String> = domains.into_iter().filter(|domain| !listed.contains(domain)).collect();
     let after = joined(base, &added);
-    parameters.push(ChangedParameter { name: "relay_domains".into(), before: relayed, after, added });
+    let name = "relay_domains".into();
+    parameters.push(ChangedParameter { name, before: relayed, lines: None, after, added });
 
     let maps = before("transport_maps", std::slice::from_ref(&table))?;
     let added = vec![table];
     // First, so that a wildcard of another table does not win.
     let after = joined(added[0].clone(), &without(&maps.clone().unwrap_or_default(), &added));
-    parameters.push(ChangedParameter { name: "transport_maps".into(), before: maps, after, added });
+    let name = "transport_maps".into();
+    parameters.push(ChangedParameter { name, before: maps, lines: None, after, added });
     Ok(parameters)
 }
 

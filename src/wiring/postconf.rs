@@ -1,12 +1,16 @@
 //! Postfix's own program for its config: `postconf` reads main.cf and master.cf, and edits them.
 //!
 //! Not here: what is to be set. Invariant: nothing is written into a file of Postfix but through
-//! it, owner and mode of the files stay, and no shell reads the arguments.
+//! it, except the lines that a value had before; owner and mode of the files stay, and no shell
+//! reads the arguments.
 
 use super::list_value::without;
+use super::table_answers::TableAnswers;
+use super::written_value;
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
 use crate::files::command::{self, shell_word};
+use crate::files::publish::publish;
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -38,6 +42,17 @@ pub(crate) struct Postconf {
     services: OnceCell<Vec<String>>,
     /// Parameters with the values of those that they name.
     expanded: RefCell<BTreeMap<String, String>>,
+    /// What the services of master.cf set with `-o`.
+    options: OnceCell<Vec<ServiceOption>>,
+    tables: TableAnswers,
+}
+
+/// A parameter that a service of master.cf sets for itself.
+struct ServiceOption {
+    /// Name and type: `smtp/inet`.
+    service: String,
+    parameter: String,
+    value: String,
 }
 
 /// `None` as the new value: the parameter or the service goes.
@@ -50,7 +65,14 @@ pub(super) enum Edit {
 
 impl Postconf {
     pub(crate) fn new(directory: Option<PathBuf>) -> Postconf {
-        Postconf { directory, own: OnceCell::new(), services: OnceCell::new(), expanded: RefCell::default() }
+        Postconf {
+            directory,
+            own: OnceCell::new(),
+            services: OnceCell::new(),
+            expanded: RefCell::default(),
+            options: OnceCell::new(),
+            tables: TableAnswers::default(),
+        }
     }
 
     /// Whether this host has Postfix.
@@ -134,13 +156,27 @@ impl Postconf {
 
     /// Every value of a parameter that the services of master.cf set with `-o`.
     pub(super) fn overrides(&self, name: &str) -> Vec<String> {
-        let said = self.ask(&["-P"]).unwrap_or_default();
-        let set = |line: &str| {
-            let (service, value) = line.split_once('=')?;
-            let (_, parameter) = service.trim().rsplit_once('/')?;
-            (parameter == name).then(|| value.trim().to_owned())
-        };
-        said.lines().filter_map(set).collect()
+        let set = self.options().iter().filter(|option| option.parameter == name);
+        set.map(|option| option.value.clone()).collect()
+    }
+
+    /// What one service, like `smtp/inet`, sets a parameter to.
+    pub(super) fn override_of(&self, service: &str, name: &str) -> Option<&str> {
+        let is_it = |option: &&ServiceOption| option.service == service && option.parameter == name;
+        self.options().iter().find(is_it).map(|option| option.value.as_str())
+    }
+
+    fn options(&self) -> &[ServiceOption] {
+        self.options.get_or_init(|| {
+            let said = self.ask(&["-P"]).unwrap_or_default();
+            let set = |line: &str| {
+                let (names, value) = line.split_once('=')?;
+                let (service, parameter) = names.trim().rsplit_once('/')?;
+                let value = value.trim().to_owned();
+                Some(ServiceOption { service: service.to_owned(), parameter: parameter.to_owned(), value })
+            };
+            said.lines().filter_map(set).collect()
+        })
     }
 
     pub(super) fn has_type(&self, table: &str) -> Result<bool> {
@@ -154,9 +190,17 @@ impl Postconf {
 
     /// What a table says about a key. `None`: nothing, or it cannot be asked.
     pub(super) fn look_up(&self, table: &str, key: &str) -> Option<String> {
-        let ran = self.run("postmap", &["-q", key, table]).ok()?;
-        let found = ran.stdout.trim();
-        (ran.status.success() && !found.is_empty()).then(|| found.to_owned())
+        self.tables.look_up(|arguments| self.run("postmap", arguments), table, key)
+    }
+
+    /// Whether a table that was asked could not answer.
+    pub(super) fn is_mute(&self, table: &str) -> bool {
+        self.tables.is_mute(table)
+    }
+
+    /// The keys of a table; none if it cannot be listed.
+    pub(super) fn keys(&self, table: &str) -> Vec<String> {
+        self.tables.keys(|arguments| self.run("postmap", arguments), table)
     }
 
     /// The commands for these edits, as they can be typed.
@@ -205,6 +249,26 @@ impl Postconf {
             })?;
         }
         Ok(())
+    }
+
+    /// The text of main.cf.
+    pub(super) fn main_cf(&self) -> Result<String> {
+        let file = self.directory()?.join("main.cf");
+        fs::read_to_string(&file).context(file.display())
+    }
+
+    /// Writes parameters, each in the lines that it had: postconf has one line for each.
+    pub(super) fn write_lines(&self, parameters: &[(String, String)]) -> Result<()> {
+        if parameters.is_empty() {
+            return Ok(());
+        }
+        let file = self.directory()?.join("main.cf");
+        let before = fs::metadata(&file).context(file.display())?;
+        let text = parameters.iter().fold(self.main_cf()?, |text, (name, lines)| {
+            written_value::with_lines(&text, name, lines).unwrap_or(text)
+        });
+        publish(&file, text.as_bytes(), before.mode() & 0o7777)?;
+        restore_mode(&file, &before)
     }
 
     /// Lets Postfix read its files again, if it runs.

@@ -6,7 +6,8 @@
 
 use super::service_route::routes;
 use super::similar::similar;
-use crate::config::Config;
+use crate::config::{Config, RelayTable};
+use crate::files::command::shell_word;
 use crate::files::regular;
 use crate::files::user_database::SYSTEM;
 use crate::finding::Finding;
@@ -76,15 +77,18 @@ fn read(file: &Path, depth: usize, found: &mut Vec<HandedDomain>) -> Result<(), 
 /// What was found; nothing on a host without PowerMTA.
 pub(crate) fn findings(config: &Config) -> Vec<Finding> {
     let domains = match handed_domains(config) {
-        None => return Vec::new(),
+        None => return missing(config).into_iter().collect(),
         Some(Ok(domains)) => domains,
         Some(Err(why)) => {
-            let file = config.relay.powermta.display();
+            let path = &config.relay.powermta;
             let found = format!("{why}: whether PowerMTA hands carom its domains is not known");
-            let fix = match config.relay.powermta.metadata().is_ok_and(|found| found.is_file()) {
+            let fix = match path.metadata().is_ok_and(|found| found.is_file()) {
                 true => {
                     let user = SYSTEM.name(rustix::process::geteuid().as_raw());
-                    format!("let the user that runs carom read it: setfacl -m u:{user}:r {file}")
+                    format!(
+                        "let the user that runs carom read it: setfacl -m u:{user}:r {}",
+                        shell_word(path)
+                    )
                 }
                 false => "set [relay] powermta to the config of PowerMTA".to_owned(),
             };
@@ -128,6 +132,17 @@ pub(crate) fn findings(config: &Config) -> Vec<Finding> {
         },
     ));
     findings
+}
+
+/// A file that the config names, and that is not there.
+fn missing(config: &Config) -> Option<Finding> {
+    let (key, path) = (["relay", "powermta"], &config.relay.powermta);
+    if *path == RelayTable::default().powermta {
+        return None;
+    }
+    let found = format!("{}: there is no such file, so carom knows no domain of PowerMTA", path.display());
+    let fix = "set [relay] powermta to the config of PowerMTA, or remove it where there is no PowerMTA";
+    Some(Finding::wrong("powermta", found, fix).of_key(config, &key))
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use super::list_value::{without, without_ours};
 use super::postconf::Postconf;
 use super::postfix_endpoint::PostfixEndpoint;
+use super::written_value::lines_of;
 use crate::error::{Context, Error, Result};
 use crate::files::publish::publish;
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,9 @@ pub(super) struct ChangedParameter {
     pub(super) name: String,
     /// `None`: main.cf did not set it.
     pub(super) before: Option<String>,
+    /// The lines of main.cf that set it, if they were more than name and value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lines: Option<String>,
     pub(super) after: String,
     /// Elements of ours in a list; none: the whole value is ours.
     pub(super) added: Vec<String>,
@@ -106,6 +110,20 @@ impl WiringRecord {
         Ok(self.parameter(name).map_or(now.clone(), |known| known.undone(now)))
     }
 
+    /// The lines of main.cf in which it is set without us, if it is set to this.
+    pub(super) fn lines_without_us(
+        &self,
+        postconf: &Postconf,
+        name: &str,
+        before: Option<&str>,
+    ) -> Result<Option<String>> {
+        let Some(before) = before else { return Ok(None) };
+        match self.parameter(name) {
+            Some(known) => Ok(known.lines.clone().filter(|_| known.before.as_deref() == Some(before))),
+            None => Ok(lines_of(&postconf.main_cf()?, name, before)),
+        }
+    }
+
     pub(super) fn parameter(&self, name: &str) -> Option<&ChangedParameter> {
         self.parameters.iter().find(|one| one.name == name)
     }
@@ -122,7 +140,7 @@ mod tests {
     fn list(before: Option<&str>, after: &str) -> ChangedParameter {
         let before = before.map(str::to_owned);
         let added = vec!["ours.example".to_owned()];
-        ChangedParameter { name: "relay_domains".into(), before, after: after.into(), added }
+        ChangedParameter { name: "relay_domains".into(), before, lines: None, after: after.into(), added }
     }
 
     #[test]
@@ -147,7 +165,8 @@ mod tests {
     #[test]
     fn a_limit_of_our_service_goes_with_it_whoever_edited_it() {
         let name = "carom_time_limit".into();
-        let changed = ChangedParameter { name, before: None, after: "120s".into(), added: Vec::new() };
+        let after = "120s".into();
+        let changed = ChangedParameter { name, before: None, lines: None, after, added: Vec::new() };
         assert_eq!(changed.undone(Some("300s".into())), None);
     }
 }

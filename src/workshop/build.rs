@@ -7,6 +7,7 @@
 
 use super::scaffold::Language;
 use crate::error::{Context, Error, Result};
+use crate::files::command::shell_word;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::fd::BorrowedFd;
@@ -47,7 +48,9 @@ pub(crate) fn build(directory: &Path, output: BorrowedFd<'_>) -> Result<PathBuf>
     };
     if !directory.join("wit").is_dir() {
         let error = Error::new(format_args!("{}: no directory `wit`", directory.display()));
-        return Err(error.remedy(format_args!("run `carom policy wit {}`", directory.join("wit").display())));
+        return Err(
+            error.remedy(format_args!("run `carom policy wit {}`", shell_word(&directory.join("wit"))))
+        );
     }
     let scratch = directory.join(SCRATCH);
     match language {
@@ -192,7 +195,7 @@ fn describe(module: &mut Vec<u8>, wit: &Path, world: &str) -> Result<()> {
     });
     described.map_err(|error| {
         Error::new(format_args!("{}: {error:#}", wit.display()))
-            .remedy(format_args!("write the WIT package again: `carom policy wit {}`", wit.display()))
+            .remedy(format_args!("write the WIT package again: `carom policy wit {}`", shell_word(wit)))
     })
 }
 

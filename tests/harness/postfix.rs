@@ -128,7 +128,7 @@ impl Postfix {
             "compatibility_level = 3.6\nqueue_directory = {d}/queue\ndata_directory = {d}/data\nmail_owner = postfix\n\
              setgid_group = postdrop\nmyhostname = mx.sink.example\nmydestination =\nmynetworks = 127.0.0.0/8\n\
              inet_interfaces = 127.0.0.1\ninet_protocols = ipv4\nmaillog_file = {d}/mail.log\nmaillog_file_prefixes = {d}\n\
-             alias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject\n\
+             alias_maps =\nalias_database =\nlocal_recipient_maps =\nsmtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination\n\
              relayhost = [127.0.0.1]:{bounces_to}\nsmtp_dns_support_level = disabled\nsmtp_host_lookup = native\nqueue_run_delay = 1s\n\
              smtputf8_enable = no\n{tries}{more}\n"
         );

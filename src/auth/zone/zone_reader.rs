@@ -7,6 +7,7 @@ use super::zone_data::Zone;
 use super::zone_entry::{ZoneEntry, ZoneFault, ZoneLexer, ZoneResult, fault, parsed, show};
 use crate::auth::name;
 use crate::error::{Context, Error, Result};
+use crate::files::command::shell_word;
 use crate::files::{probe, regular};
 use std::borrow::Cow;
 use std::io::ErrorKind;
@@ -33,10 +34,10 @@ impl Zone {
         let text =
             read.context(path.display()).map_err(|error| match (is_closed, probe::barred_by(path)) {
                 (true, Some(bar)) => {
-                    error.remedy(format_args!("let carom's user reach it: chmod a+x {}", bar.display()))
+                    error.remedy(format_args!("let carom's user reach it: chmod a+x {}", shell_word(bar)))
                 }
                 (true, None) => {
-                    error.remedy(format_args!("let carom's user read it: chmod 644 {}", path.display()))
+                    error.remedy(format_args!("let carom's user read it: chmod 644 {}", shell_word(path)))
                 }
                 _ => error.remedy("name a readable zone file in [dns] zone, or remove the key"),
             })?;

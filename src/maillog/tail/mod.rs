@@ -21,6 +21,7 @@ pub(crate) use rotated_names::last_modified_ms;
 pub(crate) use segments::series;
 
 use crate::error::{Error, Result};
+use crate::files::granting::granting;
 use crate::files::probe;
 use crate::files::regular::{self, kind_name};
 use crate::files::user_database::SYSTEM;
@@ -29,7 +30,6 @@ use open_file::OpenFile;
 use rotated_names::{Age, ListedFile};
 use rustix::fs::FileType;
 use std::collections::VecDeque;
-use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -250,15 +250,8 @@ fn unreadable(path: &Path, error: &io::Error) -> Error {
     let remedy = match error.kind() {
         io::ErrorKind::PermissionDenied => {
             let user = SYSTEM.name(rustix::process::geteuid().as_raw());
-            let (closed, right) = probe::barred_by(path).map_or((path, "r"), |directory| (directory, "x"));
-            let bit = if right == "r" { 0o040 } else { 0o010 };
-            let group_may = fs::metadata(closed).is_ok_and(|found| found.mode() & bit != 0);
-            let way = match group_may {
-                true => format!(": on Debian, adduser {user} adm; elsewhere,"),
-                false => ", which its group may not either:".into(),
-            };
-            let list = format!("setfacl -m u:{user}:{right} {}", closed.display());
-            format!("let the user that runs `carom cron` read it{way} {list}")
+            let (closed, right) = probe::barred_by(path).map_or((path, 'r'), |directory| (directory, 'x'));
+            format!("let the user that runs `carom cron` read it{}", granting(&user, closed, right))
         }
         io::ErrorKind::Unsupported => "decompress it, or compress logs with gzip, zstd or xz".into(),
         _ => "correct the file, or set path of [[logs]] to another one".into(),

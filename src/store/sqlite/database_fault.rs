@@ -3,7 +3,9 @@
 //! Not here: the work that failed. Invariant: a fix names the file, and does not lose what is in
 //! it.
 
+use super::encryption;
 use crate::error::Error;
+use crate::files::command::{moving, shell_word};
 use crate::files::regular;
 use rusqlite::ErrorCode;
 use std::fs::File;
@@ -63,8 +65,14 @@ impl Database {
             ErrorCode::NotADatabase if begins_like_one(path) => ErrorCode::DatabaseCorrupt,
             code => code,
         });
+        if code == Some(ErrorCode::AuthorizationForStatementDenied)
+            && let Err(error) = encryption::require_key()
+        {
+            let fix = error.remedy_text().unwrap_or_default();
+            return self.error(path, error.text()).remedy(fix);
+        }
         if let Some((file, kind)) = not_a_file(path) {
-            let fix = format!("move it away: mv {0} {0}.other", file.display());
+            let fix = format!("move it away: {}", moving(&file));
             return self.error(path, &format!("{}: {kind}", file.display())).remedy(fix);
         }
         let text = match code {
@@ -108,27 +116,30 @@ impl Database {
 
     fn fix(self, path: &Path, code: Option<ErrorCode>) -> String {
         let (file, name) = (path.display(), self.name());
+        let typed = |suffix: &str| shell_word(&super::beside(path, suffix));
+        let (plain, damaged) = (typed(""), typed(".damaged"));
+        let beside = format!("rm -f {} {}", typed("-wal"), typed("-shm"));
         let directory = path.parent().unwrap_or(Path::new("/")).display();
         match code {
             Some(ErrorCode::CannotOpen) if path.is_dir() => {
                 format!("set [{name}] path to a file in it: {file}/{}", self.usual_name())
             }
             Some(ErrorCode::NotADatabase) => {
-                format!("move it away: mv {file} {file}.other; or set [{name}] path to another file")
+                format!("move it away: {}; or set [{name}] path to another file", moving(path))
             }
             Some(ErrorCode::DatabaseCorrupt) => match self {
                 Database::Store => format!(
-                    "stop carom, then save what can be read: sqlite3 {file} .recover | sqlite3 {file}.new && \
-                     mv {file} {file}.damaged && rm -f {file}-wal {file}-shm && mv {file}.new {file}"
+                    "stop carom, then save what can be read: sqlite3 {plain} .recover | sqlite3 {new} && \
+                     mv {plain} {damaged} && {beside} && mv {new} {plain}",
+                    new = typed(".new")
                 ),
                 Database::Index => format!(
-                    "move it away, and `carom cron` reads the logs again: mv {file} {file}.damaged && rm -f \
-                     {file}-wal {file}-shm"
+                    "move it away, and `carom cron` reads the logs again: mv {plain} {damaged} && {beside}"
                 ),
             },
             Some(ErrorCode::DiskFull) => format!("free space on the disk of {directory}"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
-                format!("wait for the process that locks it, or find it: fuser {file}")
+                format!("wait for the process that locks it, or find it: fuser {plain}")
             }
             Some(ErrorCode::SystemIoFailure) => {
                 format!("free space on the disk of {directory}, and look for its errors: dmesg")

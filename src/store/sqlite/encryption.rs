@@ -12,11 +12,18 @@ use std::sync::OnceLock;
 /// Octets of a key at least: it is not stretched.
 const SHORTEST: usize = 32;
 
-/// In hexadecimal digits.
-static KEY: OnceLock<String> = OnceLock::new();
+/// In hexadecimal digits; an error if this process cannot have it.
+static KEY: OnceLock<Result<String>> = OnceLock::new();
 
-/// The key for every database that this process opens from now on.
-pub(crate) fn use_key(key: &str) -> Result<()> {
+/// The key for every database that this process opens from now on. Without it, none is opened.
+pub(crate) fn use_key(key: Result<String>) -> Result<()> {
+    let key = match key {
+        Ok(key) => key,
+        Err(error) => {
+            let _ = KEY.set(Err(error));
+            return Ok(());
+        }
+    };
     if !cfg!(feature = "sqlcipher") {
         return Err(Error::new("[store] key: this carom cannot encrypt its databases")
             .remedy("build carom with --features sqlcipher, or remove the key"));
@@ -25,7 +32,7 @@ pub(crate) fn use_key(key: &str) -> Result<()> {
         return Err(Error::new(format_args!("[store] key: it has less than {SHORTEST} octets"))
             .remedy("make one with: carom secret new"));
     }
-    let _ = KEY.set(sha256_hex(&[key.as_bytes()], 64));
+    let _ = KEY.set(Ok(sha256_hex(&[key.as_bytes()], 64)));
     Ok(())
 }
 
@@ -34,9 +41,21 @@ pub(crate) fn is_used() -> bool {
     KEY.get().is_some()
 }
 
+/// Error: there is a key, and this process cannot have it.
+pub(crate) fn require_key() -> Result<()> {
+    KEY.get().map_or(Ok(()), |key| key.as_ref().map(drop).map_err(Error::clone))
+}
+
 /// Gives the key to a connection, before anything else is done with it.
 pub(crate) fn unlock(connection: &Connection) -> rusqlite::Result<()> {
-    let Some(key) = KEY.get() else { return Ok(()) };
+    let key = match KEY.get() {
+        None => return Ok(()),
+        Some(Ok(key)) => key,
+        Some(Err(error)) => {
+            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH);
+            return Err(rusqlite::Error::SqliteFailure(code, Some(error.text().to_owned())));
+        }
+    };
     // What SQLCipher logs would be read by the mail server.
     connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
     // 32 bytes are used as they are: a passphrase would be stretched at each start, for 0.3 s.
