@@ -9,7 +9,7 @@ use super::place_kind::{PlaceKind, misplaced};
 use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::config::Config;
 use crate::error::Result;
-use crate::files::command::shell_word;
+use crate::files::command::{quoted, shell_word};
 use crate::files::{own_place, probe};
 use crate::finding::Finding;
 use crate::store::{CONFIG_OF_TICK, OVERDUE_MS, PendingStep, Store, encryption};
@@ -160,8 +160,10 @@ fn tick(config: &Config, store: &Store) -> Result<Option<Finding>> {
     if let (Some(other), Some(own)) = (other.filter(|other| Some(other) != own.as_ref()), &own) {
         let found = format!("the last one, at {last}, had the config {other}, and this is {own}");
         let fix = format!(
-            "let carom.service or cron name this config: carom --config {own} cron; or check the other: carom \
-             --config {other} check"
+            "let carom.service or cron name this config: carom --config {} cron; or check the other: carom --config \
+             {} check",
+            quoted(own),
+            quoted(&other)
         );
         return Ok(Some(Finding::wrong("tick", found, fix)));
     }

@@ -222,7 +222,7 @@ impl SystemdUnit {
 
 /// Adds what a unit's file sets for its service. An empty value takes earlier ones back.
 fn add_settings(text: &str, settings: &mut BTreeMap<String, Vec<String>>) {
-    let joined = text.replace("\\\n", " ");
+    let joined = text.split("\\\n").collect::<Vec<_>>().join(" ");
     let mut is_service = false;
     for line in joined.lines().map(str::trim).filter(|line| !line.starts_with(['#', ';'])) {
         if line.starts_with('[') {

@@ -13,6 +13,7 @@ use crate::archive;
 use crate::clock;
 use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
+use crate::files::command::quoted;
 use crate::find::Known;
 use crate::message_log::{StepNow, TrailRow};
 use crate::plan::Unproven;
@@ -68,7 +69,8 @@ fn words(known: &Known) -> String {
     for (number, kept) in (1..).zip(&known.kept) {
         let at = clock::rfc3339(kept.at_ms);
         let why = kept.reason.and_then(Unproven::text_of).map(|why| format!("  ({why})")).unwrap_or_default();
-        let _ = writeln!(text, "kept         {at}  carom find {} --mail {number}{why}", known.key);
+        let typed = quoted(&known.key);
+        let _ = writeln!(text, "kept         {at}  carom find {typed} --mail {number}{why}");
     }
     for row in &known.log {
         text.push_str(&message(row));
@@ -93,7 +95,8 @@ fn words(known: &Known) -> String {
     if let Some(original) = &known.rewritten_from {
         let _ = writeln!(
             text,
-            "rewritten    by a forwarder (SRS), which says it was {original}: see carom find {original}"
+            "rewritten    by a forwarder (SRS), which says it was {original}: see carom find {}",
+            quoted(original)
         );
     }
     text

@@ -111,6 +111,7 @@ impl Interrupter {
 impl Index {
     /// Opens the file; creates or updates it if necessary.
     pub(crate) fn open(path: &Path) -> Result<Index> {
+        encryption::require_key()?;
         // SQLite gives its other files the permissions of this one.
         let made = path.parent().map_or(Ok(()), private::make_directory);
         made.and_then(|()| private::make_file(path)).map_err(|error| unwritable(path, &error))?;

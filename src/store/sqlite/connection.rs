@@ -278,6 +278,8 @@ impl SharedConnection {
 
 /// Opens the file; creates or migrates it if needed.
 fn opened(path: &Path, patience: Duration) -> Result<Connection> {
+    let wrong = |error: rusqlite::Error| Database::Store.fault(path, &error);
+    encryption::held_key().map_err(wrong)?;
     let opened = open_file(path, patience).or_else(|error| {
         // On the first start, there is no directory yet. Another process may create it at the same
         // time, so an existing one is not an error.
@@ -286,7 +288,6 @@ fn opened(path: &Path, patience: Duration) -> Result<Connection> {
         made.map_err(|_| error)?;
         open_file(path, patience)
     });
-    let wrong = |error: rusqlite::Error| Database::Store.fault(path, &error);
     let mut connection = opened.map_err(wrong)?;
     match migrations::version(&connection) {
         Ok(store_schema::VERSION) => {}

@@ -32,8 +32,9 @@ fn not_a_file(path: &Path) -> Option<(PathBuf, io::Error)> {
     Some((found, kind))
 }
 
-/// Looks at the files of a database before SQLite opens them.
+/// Looks at the files of a database, and for its key, before SQLite opens them.
 pub(crate) fn guard(path: &Path) -> rusqlite::Result<()> {
+    encryption::held_key()?;
     match not_a_file(path) {
         None => Ok(()),
         Some((_, kind)) => {

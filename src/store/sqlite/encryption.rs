@@ -46,16 +46,16 @@ pub(crate) fn require_key() -> Result<()> {
     KEY.get().map_or(Ok(()), |key| key.as_ref().map(drop).map_err(Error::clone))
 }
 
+/// The key. Error: there is one, and this process cannot have it.
+pub(super) fn held_key() -> rusqlite::Result<Option<&'static str>> {
+    let Err(error) = require_key() else { return Ok(KEY.get().and_then(|key| key.as_deref().ok())) };
+    let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH);
+    Err(rusqlite::Error::SqliteFailure(code, Some(error.text().to_owned())))
+}
+
 /// Gives the key to a connection, before anything else is done with it.
 pub(crate) fn unlock(connection: &Connection) -> rusqlite::Result<()> {
-    let key = match KEY.get() {
-        None => return Ok(()),
-        Some(Ok(key)) => key,
-        Some(Err(error)) => {
-            let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_AUTH);
-            return Err(rusqlite::Error::SqliteFailure(code, Some(error.text().to_owned())));
-        }
-    };
+    let Some(key) = held_key()? else { return Ok(()) };
     // What SQLCipher logs would be read by the mail server.
     connection.execute_batch("PRAGMA cipher_log_level = NONE")?;
     // 32 bytes are used as they are: a passphrase would be stretched at each start, for 0.3 s.
