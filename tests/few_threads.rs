@@ -1,6 +1,7 @@
 //! Where the system lets no thread start, gives few file descriptors, little address space or no room in a file: what
 //! can be done is done, the rest is an error with its name and is deferred. Nothing panics and nothing is removed.
 
+use crate::harness::lmtp::Listener;
 use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::{Ran, SENDER, Sandbox, finish, names, plain, signed, start};
 use std::fs;
@@ -45,16 +46,22 @@ fn alone(sandbox: &Sandbox, arguments: &[&str], stdin: &[u8]) -> Ran {
 /// A user who may have this many threads. Root may have as many as it wants.
 fn with_threads(most: u32, sandbox: &Sandbox, arguments: &[&str], stdin: &[u8]) -> Ran {
     let limited = limited(sandbox, &format!("--nproc={most}"), arguments);
-    if !rustix::process::geteuid().is_root() {
-        return run(limited, stdin);
+    run(somebody(sandbox)(&limited), stdin)
+}
+
+/// Has commands run as somebody who owns the sandbox and has limits: another user than root.
+fn somebody(sandbox: &Sandbox) -> impl Fn(&Command) -> Command + use<> {
+    let user = rustix::process::geteuid().is_root().then(|| fastrand::u32(100_000..1_000_000_000));
+    user.iter().for_each(|user| give(&sandbox.dir, *user));
+    move |command| {
+        let mut own = Command::new("setpriv");
+        if let Some(user) = user {
+            own.args([format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()]);
+        }
+        own.arg(command.get_program()).args(command.get_args());
+        own.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        own
     }
-    let user = fastrand::u32(100_000..1_000_000_000);
-    give(&sandbox.dir, user);
-    let mut alone = Command::new("setpriv");
-    alone.args([format!("--reuid={user}"), format!("--regid={user}"), "--clear-groups".to_owned()]);
-    alone.arg(limited.get_program()).args(limited.get_args());
-    alone.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    run(alone, stdin)
 }
 
 /// A sandbox with a directory of three messages.
@@ -96,6 +103,33 @@ fn servers_and_the_relay_say_that_no_thread_can_be_started_and_keep_the_mail() {
     assert_eq!(names(&spool), ["1.msg", "2.msg", "3.msg"]);
     sandbox.run(&["relay", &directory], b"");
     assert_eq!((names(&spool).len(), sandbox.counter("accept")), (0, 3));
+}
+
+#[test]
+fn a_client_that_would_need_a_thread_hears_that_it_has_to_come_again() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("state")).unwrap();
+    sandbox.verify_policy();
+    let socket = sandbox.path("lmtp.sock");
+    let carom = sandbox.command(&["lmtp", "--listen", &socket.display().to_string()]);
+    let somebody = somebody(&sandbox);
+    let listener = Listener::of(somebody(&carom), socket);
+    let mut large = listener.unix().hello();
+    // From now on it may start none.
+    let mut limit = Command::new("prlimit");
+    limit.args([format!("--pid={}", listener.id()), "--nproc=1".to_owned()]);
+    assert!(somebody(&limit).status().unwrap().success());
+    large.envelope(SENDER, &[TO]);
+    large.expect("DATA", "354");
+    large.write(&[plain(TO), b"a line of a large message\r\n".repeat(16_000)].concat());
+    let reply = large.reply();
+    assert!(reply.starts_with("421 4.3.2 "), "{reply}");
+    assert_eq!(large.reply(), "", "the session is over");
+    // Who needs none is served.
+    let replies = listener.unix().hello().send(SENDER, &[TO], &plain(TO));
+    assert!(replies[0].starts_with("250"), "{replies:?}");
+    listener.stop();
+    assert_eq!(sandbox.counter("accept"), 1);
 }
 
 #[test]

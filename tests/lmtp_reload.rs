@@ -8,10 +8,13 @@ use crate::lmtp::ACCEPTED;
 use crate::lmtp_clients::tls;
 use rustix::process::Signal;
 use std::fs;
+use std::io::ErrorKind;
+use std::net::TcpListener;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+const BOUNCED: &str = "x@oob.sink.example";
 /// What comes before a message, sent ahead.
 const MAIL: &str = "MAIL FROM:<alice@sender.example>\r\nRCPT TO:<x@accept.sink.example>\r\nDATA\r\n";
 
@@ -73,6 +76,59 @@ fn a_changed_config_is_in_force_after_a_signal_and_no_client_is_refused() {
     wait_for(30, "the new config", || recipients(&listener) == 3);
     listener.stop();
     assert_eq!(sandbox.counter("accept"), 3);
+}
+
+#[test]
+fn a_slow_step_of_an_answered_message_holds_up_no_new_config() {
+    let peer = TcpListener::bind("127.0.0.1:0").unwrap();
+    let sandbox = Sandbox::new().smtp_port(peer.local_addr().unwrap().port());
+    let sandbox =
+        sandbox.config("[message]\ndeadline = 300\n[send]\ntimeout = 300\n[lmtp]\nrecipients = 2\n");
+    let listener = Listener::start(&sandbox, &[]);
+    let replies = listener.tcp().hello().send(SENDER, &[BOUNCED], &plain(BOUNCED));
+    assert!(replies[0].starts_with("250"), "{replies:?}");
+    // Its step waits for a greeting that does not come.
+    peer.set_nonblocking(true).unwrap();
+    let mut step = None;
+    wait_for(60, "the step to begin", || {
+        step = peer.accept().ok();
+        step.is_some()
+    });
+    let (step, _) = step.unwrap();
+    rewrite(&sandbox, "recipients = 2", "recipients = 3");
+    listener.signal(Signal::HUP);
+    wait_for(60, "the new config", || recipients(&listener) == 3);
+    hands_in(&mut listener.unix().hello());
+    step.set_nonblocking(true).unwrap();
+    let waits = step.peek(&mut [0]).unwrap_err();
+    assert_eq!(waits.kind(), ErrorKind::WouldBlock, "the step goes on");
+    // The next change is in force when what the first config has begun is over.
+    rewrite(&sandbox, "recipients = 3", "recipients = 4");
+    listener.signal(Signal::HUP);
+    drop((step, peer));
+    wait_for(60, "the next config", || recipients(&listener) == 4);
+    listener.stop();
+}
+
+#[test]
+fn a_stop_takes_the_time_that_the_new_config_gives() {
+    let sandbox = Sandbox::new().config("[lmtp]\nrecipients = 2\nstop_time = 1\n");
+    let listener = Listener::start(&sandbox, &[]);
+    rewrite(&sandbox, "recipients = 2\nstop_time = 1", "recipients = 3\nstop_time = 50");
+    listener.signal(Signal::HUP);
+    wait_for(30, "the new config", || recipients(&listener) == 3);
+    let mut busy = listener.unix().hello();
+    busy.envelope(SENDER, &[ACCEPTED]);
+    busy.expect("DATA", "354");
+    listener.signal(Signal::TERM);
+    // Longer than the first config gives.
+    std::thread::sleep(Duration::from_secs(6));
+    busy.write(&plain(ACCEPTED));
+    busy.write(b".\r\n");
+    let reply = busy.reply();
+    assert!(reply.starts_with("250"), "{reply}");
+    let ran = listener.end();
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::terminal;
 use crate::access::{AccessDesk, AnsweringDesk};
 use crate::config::Config;
 use crate::error::{Exit, Result};
-use crate::listen::{self, Doorway, IsReplaced, ListenAddress, ServerSignals, SessionLimits};
+use crate::listen::{self, Doorway, ListenAddress, ServerSignals, SessionLimits, Succession};
 use clap::Args;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,8 +54,8 @@ impl<D: AnsweringDesk> Renewable for Answering<D> {
         self.desk.has_lost_its_store()
     }
 
-    fn serve(&self, doorway: &Doorway, signals: &ServerSignals, is_replaced: IsReplaced<'_>) -> Result<()> {
-        listen::run(&self.desk, doorway, self.limits, signals, is_replaced)
+    fn serve(&self, doorway: &Doorway, signals: &ServerSignals, succession: &dyn Succession) -> Result<()> {
+        listen::run(&self.desk, doorway, self.limits, signals, succession)
     }
 
     fn close(&self) {

@@ -6,11 +6,11 @@ use super::renewal::{self, Renewable, Reread};
 use super::terminal;
 use crate::config::Config;
 use crate::error::{Context, Exit, Result};
-use crate::listen::{Doorway, IsReplaced, ListenAddress, ServerSignals};
+use crate::listen::{Doorway, ListenAddress, ServerSignals, Succession};
 use crate::lmtp::{LmtpServer, conversation::Dialect};
 use clap::Args;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use std::thread::{Builder, sleep};
 use std::time::Duration;
 
@@ -36,36 +36,40 @@ pub(crate) struct LmtpArgs {
 pub(crate) fn run(arguments: &LmtpArgs, config: Arc<Config>, reread: Reread<'_>) -> Result<Exit> {
     // Whoever can connect can also stop it.
     let signals = terminal::server_signals()?;
-    end_in_time(signals.stop.clone(), Duration::from_secs(config.lmtp.stop_time.into()))?;
-    let first = Serving::open(arguments, config.clone())?;
+    let stop_time = Arc::new(AtomicU32::new(config.lmtp.stop_time));
+    end_in_time(signals.stop.clone(), stop_time.clone())?;
+    let first = Serving { server: open(arguments, config.clone(), None)?, arguments, stop_time };
     renewal::serve(first, &config, &arguments.listen, &signals, reread)
 }
 
 struct Serving<'a> {
     arguments: &'a LmtpArgs,
     server: LmtpServer,
+    /// `[lmtp] stop_time` of the one that serves.
+    stop_time: Arc<AtomicU32>,
 }
 
-impl<'a> Serving<'a> {
-    fn open(arguments: &'a LmtpArgs, config: Arc<Config>) -> Result<Serving<'a>> {
-        let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
-        config.require_domains(&name)?;
-        let dialect = if arguments.smtp { Dialect::Smtp } else { Dialect::Lmtp };
-        Ok(Serving { arguments, server: LmtpServer::open(config, &name, dialect)? })
-    }
+/// What serves with this config, after the one `before`.
+fn open(arguments: &LmtpArgs, config: Arc<Config>, before: Option<&LmtpServer>) -> Result<LmtpServer> {
+    let name = arguments.policy.clone().unwrap_or_else(|| config.default_policy.clone());
+    config.require_domains(&name)?;
+    let dialect = if arguments.smtp { Dialect::Smtp } else { Dialect::Lmtp };
+    LmtpServer::open(config, &name, dialect, before)
 }
 
 impl Renewable for Serving<'_> {
     fn open(&self, config: Arc<Config>) -> Result<Self> {
-        Serving::open(self.arguments, config)
+        let server = open(self.arguments, config, Some(&self.server))?;
+        Ok(Serving { arguments: self.arguments, server, stop_time: self.stop_time.clone() })
     }
 
     fn has_lost_its_store(&self) -> bool {
         self.server.has_lost_its_store()
     }
 
-    fn serve(&self, doorway: &Doorway, signals: &ServerSignals, is_replaced: IsReplaced<'_>) -> Result<()> {
-        self.server.serve(doorway, signals, is_replaced)
+    fn serve(&self, doorway: &Doorway, signals: &ServerSignals, succession: &dyn Succession) -> Result<()> {
+        self.stop_time.store(self.server.stop_time(), Relaxed);
+        self.server.serve(doorway, signals, succession)
     }
 
     fn close(&self) {
@@ -75,12 +79,12 @@ impl Renewable for Serving<'_> {
 
 /// Ends the process some time after a stop, whatever its threads still wait for: what they have not
 /// answered comes again, as after a kill.
-fn end_in_time(stop: Arc<AtomicBool>, stop_time: Duration) -> Result<()> {
+fn end_in_time(stop: Arc<AtomicBool>, stop_time: Arc<AtomicU32>) -> Result<()> {
     let watch = move || {
         while !stop.load(Relaxed) {
             sleep(SOON);
         }
-        sleep(stop_time + ENDING);
+        sleep(Duration::from_secs(stop_time.load(Relaxed).into()) + ENDING);
         tracing::warn!("stopped with work under way: what was not answered comes again");
         std::process::exit(i32::from(Exit::Ok as u8));
     };

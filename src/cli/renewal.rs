@@ -1,15 +1,20 @@
 //! A process that serves until it is stopped: after SIGHUP with what the config says then, and
 //! without a signal with rules that were installed, or with another store if that was replaced.
 //!
-//! Not here: serving (`listen`), and policies, which servers take up by themselves. Invariant: what
-//! serves is replaced only by something that can serve; clients that connect meanwhile wait.
+//! The next one serves as soon as the one before accepts no more connections: what that one has
+//! begun ends beside it, and holds up nobody. Not here: serving (`listen`), and policies, which
+//! servers take up by themselves. Invariant: what serves is replaced only by something that can
+//! serve; two are there at the same time at most.
 
 use super::terminal;
 use crate::config::{Config, ConfigState};
-use crate::error::{Exit, Result};
-use crate::listen::{Doorway, IsReplaced, ListenAddress, ServerSignals};
+use crate::error::{Context, Error, Exit, Result};
+use crate::listen::{Doorway, ListenAddress, ServerSignals, Succession};
 use crate::shared::LiveExchange;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, Scope};
 use std::time::{Duration, Instant};
 
 /// Time between two tries that nobody asked for.
@@ -27,7 +32,7 @@ pub(super) trait Renewable: Sized + Send + Sync {
     fn has_lost_its_store(&self) -> bool;
 
     /// Serves until it is stopped, or replaced.
-    fn serve(&self, doorway: &Doorway, signals: &ServerSignals, is_replaced: IsReplaced<'_>) -> Result<()>;
+    fn serve(&self, doorway: &Doorway, signals: &ServerSignals, succession: &dyn Succession) -> Result<()>;
 
     /// It has served.
     fn close(&self);
@@ -42,58 +47,98 @@ pub(super) fn serve<S: Renewable>(
     reread: Reread<'_>,
 ) -> Result<Exit> {
     let doorway = Doorway::open(listen, terminal::client)?;
-    // A process with sockets lives, and exchanges with other hosts.
-    let exchanges = matches!(doorway, Doorway::Sockets(_));
-    let (mut serving, mut config, mut state) = (first, config.clone(), config.current_state());
-    loop {
-        let exchange = exchanges.then(|| LiveExchange::begin(&config)).transpose()?;
-        let renewal =
-            Renewal { serving: &serving, state, reread, next: Mutex::default(), tried: Mutex::default() };
-        let served = serving.serve(&doorway, signals, &|asked| renewal.look(asked));
-        let next = renewal.next.into_inner().unwrap_or_else(PoisonError::into_inner);
-        drop(exchange);
-        serving.close();
-        served?;
-        match next {
-            Some(next) => (serving, config, state) = next,
-            None => return Ok(Exit::Ok),
+    let (serving, failed) = (AtomicUsize::new(0), Mutex::default());
+    let all = AllThatServe { doorway: &doorway, signals, reread, serving, failed };
+    let first = all.ready(first, config, config.current_state())?;
+    std::thread::scope(|scope| all.serve(scope, first));
+    all.failed.into_inner().unwrap_or_else(PoisonError::into_inner).map_or(Ok(Exit::Ok), Err)
+}
+
+/// What those have in common that serve one after the other.
+struct AllThatServe<'r> {
+    doorway: &'r Doorway,
+    signals: &'r ServerSignals,
+    reread: Reread<'r>,
+    /// How many serve, or have not ended yet.
+    serving: AtomicUsize,
+    /// The first error.
+    failed: Mutex<Option<Error>>,
+}
+
+/// One that can serve.
+struct ReadyService<S> {
+    service: S,
+    state: ConfigState,
+    /// As long as it accepts connections.
+    exchange: Mutex<Option<LiveExchange>>,
+}
+
+impl AllThatServe<'_> {
+    fn ready<S>(&self, service: S, config: &Arc<Config>, state: ConfigState) -> Result<ReadyService<S>> {
+        // A process with sockets lives, and exchanges with other hosts.
+        let exchanges = matches!(self.doorway, Doorway::Sockets(_));
+        let exchange = exchanges.then(|| LiveExchange::begin(config)).transpose()?;
+        Ok(ReadyService { service, state, exchange: Mutex::new(exchange) })
+    }
+
+    fn serve<'scope, S: Renewable + 'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        own: ReadyService<S>,
+    ) {
+        self.serving.fetch_add(1, SeqCst);
+        let (asked, turn, tried) = (AtomicBool::new(false), Mutex::default(), Mutex::default());
+        let renewal = Renewal { all: self, scope, own: &own, asked, turn, tried };
+        let served = own.service.serve(self.doorway, self.signals, &renewal);
+        drop(renewal);
+        own.service.close();
+        drop(own);
+        if let Err(error) = served {
+            lock(&self.failed).get_or_insert(error);
         }
+        self.serving.fetch_sub(1, SeqCst);
+    }
+
+    /// Has the next one wait for its turn, in a thread for itself. It goes if it gets none.
+    fn line_up<'scope, S: Renewable + 'scope>(
+        &'scope self,
+        scope: &'scope Scope<'scope, '_>,
+        next: ReadyService<S>,
+    ) -> Result<Sender<()>> {
+        let (turn, comes) = channel();
+        let wait = move || {
+            if comes.recv().is_ok() {
+                self.serve(scope, next);
+            }
+        };
+        let started = Builder::new().name("next".into()).spawn_scoped(scope, wait);
+        started.map(|_| turn).context("cannot start a thread")
     }
 }
 
 /// Watches for a reason to be replaced.
-struct Renewal<'r, S> {
-    serving: &'r S,
-    state: ConfigState,
-    reread: Reread<'r>,
-    next: Mutex<Option<(S, Arc<Config>, ConfigState)>>,
+struct Renewal<'scope, 'env, 'o, S> {
+    all: &'scope AllThatServe<'scope>,
+    scope: &'scope Scope<'scope, 'env>,
+    own: &'o ReadyService<S>,
+    /// SIGHUP came while the one before had not ended.
+    asked: AtomicBool,
+    /// What the next one waits for.
+    turn: Mutex<Option<Sender<()>>>,
     tried: Mutex<Option<Instant>>,
 }
 
-impl<S: Renewable> Renewal<'_, S> {
-    /// Whether what serves is replaced from now on.
-    fn look(&self, asked: bool) -> bool {
-        let has_lost_its_store = self.serving.has_lost_its_store();
-        let has_other_rules = self.state.has_other_rules();
-        if !(asked || (has_lost_its_store || has_other_rules) && self.is_time()) {
+impl<'scope, S: Renewable + 'scope> Succession for Renewal<'scope, '_, '_, S> {
+    fn is_replaced(&self, asked: bool) -> bool {
+        let asked = self.asked.swap(false, SeqCst) || asked;
+        if self.all.serving.load(SeqCst) > 1 {
+            self.asked.store(asked, SeqCst);
             return false;
         }
-        let next = (self.reread)().and_then(|config| {
-            config.shared.get()?;
-            let state = config.current_state();
-            let is_new = has_lost_its_store || state != self.state;
-            is_new.then(|| self.serving.open(config.clone()).map(|next| (next, config, state))).transpose()
-        });
-        match next {
+        match self.next(asked) {
             Ok(None) => false,
-            Ok(Some(next)) => {
-                let why = match (has_lost_its_store, has_other_rules) {
-                    (true, _) => "the store was replaced",
-                    (false, true) => "other rules are installed",
-                    (false, false) => "the config has changed",
-                };
-                tracing::info!("{why}: serving with what there is now");
-                *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Some(next);
+            Ok(Some(turn)) => {
+                *lock(&self.turn) = Some(turn);
                 true
             }
             Err(error) => {
@@ -103,12 +148,51 @@ impl<S: Renewable> Renewal<'_, S> {
         }
     }
 
+    fn give_way(&self) {
+        let turn = lock(&self.turn).take();
+        if let Some(turn) = turn.filter(|_| !self.all.signals.stop.load(SeqCst)) {
+            drop(lock(&self.own.exchange).take());
+            // An error: it has failed, and says so.
+            let _ = turn.send(());
+        }
+    }
+}
+
+impl<'scope, S: Renewable + 'scope> Renewal<'scope, '_, '_, S> {
+    /// The next one, if there is a reason for it.
+    fn next(&self, asked: bool) -> Result<Option<Sender<()>>> {
+        let ReadyService { service, state, .. } = self.own;
+        let has_lost_its_store = service.has_lost_its_store();
+        let has_other_rules = state.has_other_rules();
+        if !(asked || (has_lost_its_store || has_other_rules) && self.is_time()) {
+            return Ok(None);
+        }
+        let config = (self.all.reread)()?;
+        let new_state = config.current_state();
+        if !has_lost_its_store && new_state == *state {
+            return Ok(None);
+        }
+        let next = self.all.ready(service.open(config.clone())?, &config, new_state)?;
+        let turn = self.all.line_up(self.scope, next)?;
+        let why = match (has_lost_its_store, has_other_rules) {
+            (true, _) => "the store was replaced",
+            (false, true) => "other rules are installed",
+            (false, false) => "the config has changed",
+        };
+        tracing::info!("{why}: serving with what there is now");
+        Ok(Some(turn))
+    }
+
     fn is_time(&self) -> bool {
-        let mut tried = self.tried.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tried = lock(&self.tried);
         let is_time = tried.is_none_or(|at| at.elapsed() >= AGAIN);
         if is_time {
             *tried = Some(Instant::now());
         }
         is_time
     }
+}
+
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -63,7 +63,12 @@ struct Slots {
 
 impl UnansweredSlots {
     pub(crate) fn new(state: &Path) -> UnansweredSlots {
-        UnansweredSlots { directory: unanswered::directory(state).join("slots"), slots: Mutex::default() }
+        UnansweredSlots { directory: slots_in(state), slots: Mutex::default() }
+    }
+
+    /// Whether it is in this state directory.
+    pub(crate) fn is_in(&self, state: &Path) -> bool {
+        self.directory == slots_in(state)
     }
 
     /// Gives the message the key of an earlier delivery without an answer, if there was one.
@@ -236,6 +241,10 @@ impl Drop for Slots {
     }
 }
 
+fn slots_in(state: &Path) -> PathBuf {
+    unanswered::directory(state).join("slots")
+}
+
 /// What a key has in common with those of all messages of the same bytes and envelope.
 fn shared(key: &str) -> &str {
     key.split_once('-').map_or(key, |(shared, _)| shared)
@@ -243,8 +252,7 @@ fn shared(key: &str) -> &str {
 
 /// Removes files of dead processes that nobody has taken over in time.
 pub(crate) fn expire(state: &Path, now_ms: i64) {
-    let directory = unanswered::directory(state).join("slots");
-    for path in fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path()) {
+    for path in fs::read_dir(slots_in(state)).into_iter().flatten().flatten().map(|entry| entry.path()) {
         let is_old = |about: fs::Metadata| about.mtime() < (now_ms - unanswered::TRIED_FOR_MS) / 1000;
         if path.metadata().is_ok_and(is_old) {
             let _ = lock::remove_free(&path);

@@ -15,14 +15,16 @@ mod service;
 mod service_manager;
 mod session_places;
 mod session_threads;
+mod succession;
 mod tls_identity;
 
 pub(crate) use client_connection::{ClientConnection, Heard, Pause};
 pub(crate) use listen_address::ListenAddress;
 pub(crate) use listening_socket::{Doorway, Listener, ListeningSocket};
 pub(crate) use peer::Peer;
-pub(crate) use server::{IsReplaced, ServerSignals, run};
+pub(crate) use server::{ServerSignals, run};
 pub(crate) use service::Service;
 pub(crate) use session_places::SessionLimits;
-pub(crate) use session_threads::SESSION_STACK;
+pub(crate) use session_threads::SessionThreads;
+pub(crate) use succession::Succession;
 pub(crate) use tls_identity::TlsIdentity;

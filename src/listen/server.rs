@@ -11,6 +11,7 @@ use super::service::Service;
 use super::service_manager::{Phase, tell};
 use super::session_places::{SessionLimits, SessionPlaces};
 use super::session_threads::SessionThreads;
+use super::succession::Succession;
 use crate::deadline::{Deadline, readiness};
 use crate::error::{Context, Result};
 use std::os::fd::AsFd;
@@ -36,23 +37,22 @@ pub(crate) struct ServerSignals {
     pub(crate) reload: Arc<AtomicBool>,
 }
 
-/// Whether another service takes over from now on. Asked each second, and (`true`) after SIGHUP.
-pub(crate) type IsReplaced<'r> = &'r (dyn Fn(bool) -> bool + Sync);
-
-/// Serves until a signal comes, until the client on standard input has gone, or until the service
-/// `is_replaced`: then connections wait for the next one.
+/// Serves until a signal comes, until the client on standard input has gone, or until another
+/// service takes over. That one begins when connections are not accepted here any more, and
+/// sessions in a request end here meanwhile.
 pub(crate) fn run(
     service: &dyn Service,
     doorway: &Doorway,
     limits: SessionLimits,
     signals: &ServerSignals,
-    is_replaced: IsReplaced<'_>,
+    succession: &dyn Succession,
 ) -> Result<()> {
-    let (threads, places) = (SessionThreads::new(service), SessionPlaces::new(limits));
+    let serve = |connection: ClientConnection| service.serve(connection);
+    let (threads, places) = (SessionThreads::new(&serve), SessionPlaces::new(limits));
     let over = Arc::new(AtomicBool::new(false));
     let is_done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        let look = || look_around(service, signals, &over, &is_done, is_replaced);
+        let look = || look_around(service, signals, &over, &is_done, succession);
         let looks = Builder::new().name("look-around".into()).spawn_scoped(scope, look);
         let looks = looks.context("cannot start a thread")?;
         let server =
@@ -61,6 +61,7 @@ pub(crate) fn run(
             Doorway::Sockets(sockets) => {
                 tell(Phase::Ready);
                 server.accept_all(scope, sockets);
+                succession.give_way();
                 Ok(())
             }
             Doorway::Standard { input, output } => {
@@ -72,6 +73,8 @@ pub(crate) fn run(
             }
         };
         while !places.are_free_within(SECOND) {}
+        // The one client on standard input is not heard by two.
+        succession.give_way();
         threads.close();
         is_done.store(true, Relaxed);
         looks.thread().unpark();
@@ -86,7 +89,7 @@ fn look_around(
     signals: &ServerSignals,
     over: &AtomicBool,
     is_done: &AtomicBool,
-    is_replaced: IsReplaced<'_>,
+    succession: &dyn Succession,
 ) {
     let mut looked = Instant::now();
     let end_if_stopped = || {
@@ -97,7 +100,8 @@ fn look_around(
     while !is_done.load(Relaxed) {
         std::thread::park_timeout(SOON);
         end_if_stopped();
-        let asked = signals.reload.swap(false, Relaxed);
+        // Who is over leaves SIGHUP to the next one.
+        let asked = !over.load(Relaxed) && signals.reload.swap(false, Relaxed);
         if looked.elapsed() < SECOND && !asked {
             continue;
         }
@@ -106,7 +110,7 @@ fn look_around(
         }
         looked = Instant::now();
         service.look_around();
-        if !over.load(Relaxed) && is_replaced(asked) {
+        if !over.load(Relaxed) && succession.is_replaced(asked) {
             over.store(true, Relaxed);
         } else if asked {
             tell(Phase::Ready);
@@ -118,7 +122,7 @@ fn look_around(
 
 struct Server<'s> {
     service: &'s dyn Service,
-    threads: &'s SessionThreads<'s>,
+    threads: &'s SessionThreads<'s, ClientConnection>,
     places: &'s Arc<SessionPlaces>,
     limits: SessionLimits,
     /// Sessions are to end.

@@ -43,6 +43,7 @@ const ROOM: Duration = Duration::from_secs(10);
 const CLOSING: Duration = Duration::from_secs(2);
 const UNHEARD: usize = 256;
 
+const NO_THREAD: &str = "421 4.3.2 cannot start a thread for this session, try again later";
 const NO_MEMORY: &str = "452 4.3.1 not enough memory now, try again later";
 
 pub(super) struct ClientSession<'s, 'h> {
@@ -142,6 +143,21 @@ impl<'s, 'h> ClientSession<'s, 'h> {
     pub(super) fn run(mut self) {
         self.line.wait();
         while self.advance(|| None) != WaitsFor::Nothing {}
+    }
+
+    /// There is no thread for it: its client is to come again. Returns whether it goes on with
+    /// that.
+    pub(super) fn turn_away(&mut self) -> bool {
+        match std::mem::replace(&mut self.next, Next::Part) {
+            Next::Part | Next::Leave(..) | Next::Nothing => return false,
+            // The client has heard no answer, or part of it.
+            Next::Replies(message) => {
+                message.comes_again(self.means.unanswered);
+                return false;
+            }
+            _ => self.say(NO_THREAD),
+        }
+        true
     }
 
     /// What its client writes to.

@@ -30,8 +30,8 @@ use crate::config::{ChaosMoment, Config, LmtpTable};
 use crate::error::{Context, Result};
 use crate::house::House;
 use crate::intake::unanswered_slots::UnansweredSlots;
-use crate::listen::{self, ClientConnection, Doorway, IsReplaced, Peer, ServerSignals, Service};
-use crate::listen::{SessionLimits, TlsIdentity, open_files};
+use crate::listen::{self, ClientConnection, Doorway, Peer, ServerSignals, Service, SessionLimits};
+use crate::listen::{SessionThreads, Succession, TlsIdentity, open_files};
 use crate::memory;
 use chaos::Chaos;
 use client_line::ClientLine;
@@ -43,9 +43,8 @@ use recipient_desk::RecipientDesk;
 use session_counts::SessionCounts;
 use session_loop::SessionLoop;
 use session_means::{SessionMeans, SessionTimes};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::thread::{Builder, Scope};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// What serves clients, with one config.
@@ -53,18 +52,34 @@ pub(crate) struct LmtpServer {
     house: House,
     dialect: Dialect,
     tls: Option<TlsIdentity>,
+    /// Shared with the server before: what it has not answered comes again.
+    unanswered: Arc<UnansweredSlots>,
 }
 
 impl LmtpServer {
-    /// Everything is there that a message needs.
-    pub(crate) fn open(config: Arc<Config>, policy: &str, dialect: Dialect) -> Result<LmtpServer> {
+    /// Everything is there that a message needs. It serves after the one `before`, while that one
+    /// ends.
+    pub(crate) fn open(
+        config: Arc<Config>,
+        policy: &str,
+        dialect: Dialect,
+        before: Option<&LmtpServer>,
+    ) -> Result<LmtpServer> {
+        let state = config.state_dir();
+        let shared = before.map(|before| &before.unanswered).filter(|slots| slots.is_in(&state));
+        let unanswered = shared.cloned().unwrap_or_else(|| Arc::new(UnansweredSlots::new(&state)));
         let table = &config.lmtp;
         let tls = TlsIdentity::load(table.certificate.as_deref(), table.key.as_deref())?;
         let threads = table.threads;
         let asking = if table.ask_at_rcpt { recipient_desk::SIDE_BY_SIDE } else { 0 };
         let house = House::open(config, policy, threads + asking)?;
         house.start_clock()?;
-        Ok(LmtpServer { house, dialect, tls })
+        Ok(LmtpServer { house, dialect, tls, unanswered })
+    }
+
+    /// Seconds that a stop leaves to messages in hand.
+    pub(crate) fn stop_time(&self) -> u32 {
+        self.house.config.lmtp.stop_time
     }
 
     /// Whether its store has lost its name.
@@ -82,12 +97,14 @@ impl LmtpServer {
         &self,
         doorway: &Doorway,
         signals: &ServerSignals,
-        is_replaced: IsReplaced<'_>,
+        succession: &dyn Succession,
     ) -> Result<()> {
         memory::give_large_blocks_back();
         open_files::allow_most();
         let means = self.means();
         let sessions = SessionLoop::new().context("cannot wait for clients")?;
+        let serve_alone = |session: ClientSession<'_, '_>| session.run();
+        let alone = SessionThreads::new(&serve_alone);
         let table = &self.house.config.lmtp;
         let ended = std::thread::scope(|scope| {
             let thread = |name: &str| Builder::new().name(name.to_owned());
@@ -95,17 +112,18 @@ impl LmtpServer {
                 thread(&format!("lmtp-{number}")).spawn_scoped(scope, || means.desk.work()).map(drop)
             });
             let waits = || {
-                let sessions = &sessions;
-                let wait = move || sessions.run(&|session| serve_alone(scope, session));
+                let (sessions, alone) = (&sessions, &alone);
+                let wait = move || sessions.run(&|session| alone.serve(scope, session));
                 thread("lmtp-sessions").spawn_scoped(scope, wait).map(drop)
             };
             let serve = || {
                 let service = LmtpService { means: &means, sessions: &sessions };
-                listen::run(&service, doorway, limits(table), signals, is_replaced)
+                listen::run(&service, doorway, limits(table), signals, succession)
             };
             let started = workers.and_then(|()| waits()).context("cannot start the threads of carom lmtp");
             let ended = started.and_then(|()| serve());
             sessions.close();
+            alone.close();
             means.desk.close();
             ended
         });
@@ -114,7 +132,7 @@ impl LmtpServer {
     }
 
     fn means(&self) -> SessionMeans<'_> {
-        let LmtpServer { house, dialect, tls } = self;
+        let LmtpServer { house, dialect, tls, unanswered } = self;
         let table = &house.config.lmtp;
         let rules = ConversationRules {
             dialect: *dialect,
@@ -133,7 +151,7 @@ impl LmtpServer {
             rules,
             times: times(table),
             shares: ClientShares::new(house.doors.memory.whole() / 2),
-            unanswered: UnansweredSlots::new(&house.config.state_dir()),
+            unanswered,
             tls: tls.as_ref(),
             counts: SessionCounts::new(),
             chaos: Chaos::of(table),
@@ -154,19 +172,6 @@ fn times(table: &LmtpTable) -> SessionTimes {
 
 fn seconds(many: u32) -> Duration {
     Duration::from_secs(many.into())
-}
-
-/// Serves a session in a thread for itself.
-fn serve_alone<'scope, 's: 'scope, 'h: 's>(scope: &'scope Scope<'scope, '_>, session: ClientSession<'s, 'h>) {
-    let serve = move || {
-        if catch_unwind(AssertUnwindSafe(|| session.run())).is_err() {
-            tracing::error!("carom failed in a session: please report it");
-        }
-    };
-    let thread = Builder::new().name("session".into()).stack_size(listen::SESSION_STACK);
-    if let Err(error) = thread.spawn_scoped(scope, serve) {
-        tracing::warn!(%error, "cannot start a thread for a session: its client comes again");
-    }
 }
 
 struct LmtpService<'s, 'h> {

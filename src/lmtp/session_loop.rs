@@ -8,6 +8,7 @@
 use super::client_session::{ClientSession, WaitsFor};
 use super::loop_bell::LoopBell;
 use rustix::event::{Timespec, epoll};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,6 +22,9 @@ const TOGETHER: usize = 256;
 /// The bell, and sessions that come in: no session has this key.
 const BELL: u64 = 0;
 
+/// Has a session go on in a thread for itself, or gives it back.
+type StartThread<'l, 's, 'h> = &'l dyn Fn(ClientSession<'s, 'h>) -> Option<ClientSession<'s, 'h>>;
+
 pub(super) struct SessionLoop<'s, 'h> {
     epoll: OwnedFd,
     bell: Arc<LoopBell>,
@@ -32,10 +36,11 @@ struct LoopSessions<'l, 's, 'h> {
     of: &'l SessionLoop<'s, 'h>,
     sessions: HashMap<u64, ClientSession<'s, 'h>>,
     last_key: u64,
+    /// Those that have just come in.
+    new: Vec<ClientSession<'s, 'h>>,
     /// Those that go on after the others.
     again: Vec<u64>,
-    /// Has a session go on in a thread for itself.
-    start: &'l dyn Fn(ClientSession<'s, 'h>),
+    start: StartThread<'l, 's, 'h>,
 }
 
 impl<'s, 'h> SessionLoop<'s, 'h> {
@@ -57,11 +62,13 @@ impl<'s, 'h> SessionLoop<'s, 'h> {
     }
 
     /// Serves sessions until it is closed and has none. `start` has a session go on in a thread for
-    /// itself.
-    pub(super) fn run(&self, start: &dyn Fn(ClientSession<'s, 'h>)) {
-        let (sessions, again) = (HashMap::new(), Vec::new());
-        let mut own = LoopSessions { of: self, sessions, last_key: BELL, again, start };
+    /// itself, or gives it back.
+    pub(super) fn run(&self, start: StartThread<'_, 's, 'h>) {
+        let (sessions, new, again) = (HashMap::new(), Vec::new(), Vec::new());
+        let mut own = LoopSessions { of: self, sessions, last_key: BELL, new, again, start };
         let (mut looked, mut events) = (Instant::now(), Vec::with_capacity(TOGETHER));
+        // Those that go on now.
+        let mut keys = Vec::with_capacity(TOGETHER);
         loop {
             let may_sleep = self.bell.may_sleep() && own.again.is_empty();
             let limit = match (may_sleep, own.sessions.is_empty()) {
@@ -69,18 +76,17 @@ impl<'s, 'h> SessionLoop<'s, 'h> {
                 (true, true) => None,
                 (true, false) => Some(LOOK),
             };
-            events.clear();
             self.wait(limit, &mut events);
-            let mut keys = std::mem::take(&mut own.again);
+            std::mem::swap(&mut keys, &mut own.again);
             let is_closed = self.bell.take(&mut keys);
-            keys.extend(&events);
+            keys.extend(events.drain(..).map(|event| event.data.u64()));
             own.come_in();
-            keys.into_iter().for_each(|key| own.go_on(key));
             if looked.elapsed() >= LOOK {
                 looked = Instant::now();
-                let all: Vec<u64> = own.sessions.keys().copied().collect();
-                all.into_iter().for_each(|key| own.go_on(key));
+                keys.clear();
+                keys.extend(own.sessions.keys());
             }
+            keys.drain(..).for_each(|key| own.go_on(key));
             if is_closed && own.sessions.is_empty() && self.coming_in().is_empty() {
                 return;
             }
@@ -88,12 +94,15 @@ impl<'s, 'h> SessionLoop<'s, 'h> {
     }
 
     /// Waits for clients or for the bell. Something is heard of once.
-    fn wait(&self, limit: Option<Duration>, keys: &mut Vec<u64>) {
-        let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
-        let mut events = Vec::with_capacity(TOGETHER);
-        let heard = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), limit.as_ref());
-        if heard.is_ok() {
-            keys.extend(events.iter().map(|event| event.data.u64()));
+    fn wait(&self, limit: Option<Duration>, events: &mut Vec<epoll::Event>) {
+        let time = limit.and_then(|limit| Timespec::try_from(limit).ok());
+        match epoll::wait(&self.epoll, rustix::buffer::spare_capacity(events), time.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            // All sessions are looked at after a while, whoever there is something for.
+            Err(error) => {
+                tracing::error!(%error, "cannot wait for clients: looking at them now and then");
+                std::thread::sleep(LOOK);
+            }
         }
     }
 
@@ -104,19 +113,27 @@ impl<'s, 'h> SessionLoop<'s, 'h> {
 
 impl<'s, 'h> LoopSessions<'_, 's, 'h> {
     fn come_in(&mut self) {
-        let coming_in = std::mem::take(&mut *self.of.coming_in());
-        for session in coming_in {
-            self.last_key += 1;
-            let (key, socket) = (self.last_key, session.socket());
-            let data = epoll::EventData::new_u64(key);
-            let added = socket.map(|one| epoll::add(&self.of.epoll, one, data, when_something_comes()));
-            if !matches!(added, Some(Ok(()))) {
-                (self.start)(session);
-                continue;
+        let mut new = std::mem::take(&mut self.new);
+        std::mem::swap(&mut new, &mut *self.of.coming_in());
+        for session in new.drain(..) {
+            match self.key_for(&session) {
+                Some(key) => {
+                    self.sessions.insert(key, session);
+                    self.go_on(key);
+                }
+                None => self.leave_to_thread(session),
             }
-            self.sessions.insert(key, session);
-            self.go_on(key);
         }
+        self.new = new;
+    }
+
+    /// A key for a session of the loop; `None`: its client cannot be waited for.
+    fn key_for(&mut self, session: &ClientSession<'s, 'h>) -> Option<u64> {
+        let key = self.last_key + 1;
+        let (socket, data) = (session.socket()?, epoll::EventData::new_u64(key));
+        epoll::add(&self.of.epoll, socket, data, when_something_comes()).ok()?;
+        self.last_key = key;
+        Some(key)
     }
 
     fn go_on(&mut self, key: u64) {
@@ -135,8 +152,21 @@ impl<'s, 'h> LoopSessions<'_, 's, 'h> {
                 let Some(session) = self.sessions.remove(&key) else { return };
                 // What is heard of it from now on is about nobody.
                 let _ = session.socket().map(|socket| epoll::delete(&self.of.epoll, socket));
-                (self.start)(session);
+                self.leave_to_thread(session);
             }
+        }
+    }
+
+    /// Has a session go on in a thread for itself. Where none can be started, its client is sent
+    /// away.
+    fn leave_to_thread(&mut self, session: ClientSession<'s, 'h>) {
+        let Some(mut session) = (self.start)(session) else { return };
+        // It comes here twice if the client does not take the reply: then there is nothing to do.
+        if session.turn_away()
+            && let Some(key) = self.key_for(&session)
+        {
+            self.sessions.insert(key, session);
+            self.again.push(key);
         }
     }
 }
@@ -144,4 +174,19 @@ impl<'s, 'h> LoopSessions<'_, 's, 'h> {
 /// Each time that bytes come, or an end: what is there must be read to its end.
 fn when_something_comes() -> epoll::EventFlags {
     epoll::EventFlags::IN | epoll::EventFlags::RDHUP | epoll::EventFlags::ET
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_that_fails_does_not_spin() {
+        let mut failing = SessionLoop::new().unwrap();
+        // Nothing can be waited for here.
+        failing.epoll = std::fs::File::open("/dev/null").unwrap().into();
+        let (began, mut events) = (Instant::now(), Vec::with_capacity(TOGETHER));
+        failing.wait(Some(Duration::ZERO), &mut events);
+        assert!(began.elapsed() >= LOOK && events.is_empty());
+    }
 }

@@ -20,7 +20,7 @@ pub(super) struct SessionMeans<'h> {
     pub(super) rules: ConversationRules,
     pub(super) times: SessionTimes,
     pub(super) shares: Arc<ClientShares>,
-    pub(super) unanswered: UnansweredSlots,
+    pub(super) unanswered: &'h UnansweredSlots,
     pub(super) tls: Option<&'h TlsIdentity>,
     pub(super) counts: SessionCounts,
     pub(super) chaos: Option<Chaos>,

@@ -7,7 +7,7 @@ use super::{ClientSession, Next, Step, WaitsFor};
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::envelope::Envelope;
-use crate::intake::unanswered_slots::UnansweredSlot;
+use crate::intake::unanswered_slots::{UnansweredSlot, UnansweredSlots};
 use crate::lmtp::answer_slot::AwaitedAnswers;
 use crate::lmtp::chaos;
 use crate::lmtp::client_line::ReplyTaken;
@@ -33,6 +33,13 @@ pub(super) struct AnsweredMessage {
     come_again: Vec<bool>,
     has_left: bool,
     goes_on: bool,
+}
+
+impl AnsweredMessage {
+    /// No reply is given any more.
+    pub(super) fn comes_again(self, slots: &UnansweredSlots) {
+        self.unanswered.into_iter().flatten().for_each(|one| slots.left(one));
+    }
 }
 
 impl ClientSession<'_, '_> {
