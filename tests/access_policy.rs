@@ -8,13 +8,13 @@ use crate::harness::{names, wait_for};
 use std::fs;
 
 /// An answer at 3000 in the memory of a guest: its case, and four words after it. Texts are at 600.
-fn answer(case: u8, words: [u32; 5]) -> String {
+pub(crate) fn answer(case: u8, words: [u32; 5]) -> String {
     let bytes: String =
         words.iter().flat_map(|word| word.to_le_bytes()).map(|byte| format!("\\{byte:02x}")).collect();
     format!("(data (i32.const 3000) \"\\00\\00\\00\\00\\{case:02x}\\00\\00\\00{bytes}\")")
 }
 
-fn guest(receive: &str) -> Guest {
+pub(crate) fn guest(receive: &str) -> Guest {
     Guest::new("(drop (call $accept))").version("1.1.0").receives(receive)
 }
 

@@ -28,7 +28,7 @@ use std::time::Duration;
 const SIDE_BY_SIDE: usize = 16;
 /// Time between two tries to load a policy.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Seconds for what a policy asks of DNS.
+/// Time for what a policy asks of DNS.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub(super) struct ReceivingPolicy {
@@ -86,17 +86,18 @@ impl ReceivingPolicy {
     /// What the policy answers to a request. An answer that rests on a list that could not be read
     /// is none.
     pub(super) fn answer(&self, policy: &Policy, request: &PolicyRequest<'_>) -> Result<PolicyAnswer> {
-        let _place = self.places.take();
         let (at_ms, word, seed) = (clock::now_ms(), self.config.message.seed.as_deref(), fastrand::u64(..));
         let mail = Mail::for_recipient(Content::read(Arc::default()), request.envelope(), seed, at_ms);
         let mail = mail.seeded_by(word);
         let unread = Rc::default();
         let facts = Rc::new(self.facts(request, &mail, &unread));
-        let received = policy.receive(&facts, mail.seed, u64::try_from(at_ms).unwrap_or(0));
+        let now_ms = u64::try_from(at_ms).unwrap_or(0);
+        let received = policy.receive_in(&self.places, &facts, mail.seed, now_ms);
         if let Some(error) = unread.take() {
             return Err(error);
         }
-        let received = received.map_err(Error::new)?;
+        let too_many = || Error::new("too many questions to the policy at a time: answering without it");
+        let received = received.ok_or_else(too_many)?.map_err(Error::new)?;
         // A refusal of the sink says what a classifier should make of it.
         if let (PolicyAnswer::Refuse(reply), Some(expect)) = (&received.answer, received.decision.plan.expect)
         {
@@ -124,6 +125,7 @@ impl ReceivingPolicy {
         RecipientFacts::new(Rc::new(message), mail.envelope.clone())
             .with_suppressed(Box::new(suppressed))
             .in_session(request.session())
+            .with_dns_later()
     }
 }
 

@@ -1,8 +1,9 @@
 //! What a policy that answers in the SMTP dialogue (`reception`) says about a recipient at RCPT,
 //! with `[lmtp] ask_at_rcpt`.
 //!
-//! Not here: what it decides about messages (`delivery_desk`). Invariant: only a refusal counts
-//! here; every other answer, and a policy that fails, leave the recipient to the message.
+//! Not here: what it decides about messages (`delivery_desk`). Invariants: only a refusal counts
+//! here; every other answer, and a policy that fails, leave the recipient to the message; one that
+//! cannot be asked in time has the client come again.
 
 use super::chaos;
 use crate::clock;
@@ -13,11 +14,15 @@ use crate::plan::Verdict;
 use crate::policy::PolicyAnswer;
 use crate::policy::instance_places::InstancePlaces;
 use crate::policy::session_facts::{SessionFacts, Stage};
+use crate::smtp_reply::SmtpReply;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Questions at one time: each has memory for itself.
 pub(super) const SIDE_BY_SIDE: usize = 4;
+/// Time for what the policy wants to know of DNS.
+const DNS_TIME: Duration = Duration::from_secs(10);
 
 pub(super) struct RecipientDesk<'h> {
     house: &'h House,
@@ -38,7 +43,8 @@ impl<'h> RecipientDesk<'h> {
         if !policy.receives() {
             return Verdict::Accept;
         }
-        let (house, at_ms, deadline) = (self.house, clock::now_ms(), self.house.deadline());
+        let (house, at_ms) = (self.house, clock::now_ms());
+        let deadline = house.deadline().within(DNS_TIME);
         let session = session(&envelope);
         let seed = chaos::seed_of(self.seed, &envelope.sender, &envelope.recipient);
         let word = house.config.message.seed.as_deref().filter(|_| seed.is_none());
@@ -46,10 +52,11 @@ impl<'h> RecipientDesk<'h> {
         let nothing = Content::read(Arc::default());
         let mail = Mail::for_recipient(nothing, envelope, seed, at_ms).seeded_by(word);
         let message = Rc::new(house.message_facts(&mail, deadline));
-        let facts = Rc::new(house.recipient_facts(message, &mail).in_session(session));
-        let place = self.places.take();
-        let received = policy.receive(&facts, mail.seed, u64::try_from(at_ms).unwrap_or(0));
-        drop(place);
+        let facts = Rc::new(house.recipient_facts(message, &mail).in_session(session).with_dns_later());
+        let now_ms = u64::try_from(at_ms).unwrap_or(0);
+        let Some(received) = policy.receive_in(&self.places, &facts, mail.seed, now_ms) else {
+            return Verdict::Defer(SmtpReply::try_again_later("too many recipients at a time"));
+        };
         match received.map(|received| (received.answer, received.decision.plan.expect)) {
             Ok((PolicyAnswer::Refuse(reply), expect)) => {
                 let verdict = Verdict::of_refusal(reply);

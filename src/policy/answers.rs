@@ -94,12 +94,14 @@ impl facts::Host for Host {
         })
     }
 
-    fn spf(&mut self) -> facts::Verdict {
-        self.ask("spf", |facts| facts.spf().into())
+    fn spf(&mut self) -> wasmtime::Result<facts::Verdict> {
+        let known = self.ask("spf", RecipientFacts::spf_or_later);
+        known.map(Into::into).ok_or_else(|| self.wait_for_dns())
     }
 
-    fn dmarc(&mut self) -> facts::Verdict {
-        self.ask("dmarc", |facts| facts.dmarc().into())
+    fn dmarc(&mut self) -> wasmtime::Result<facts::Verdict> {
+        let known = self.ask("dmarc", RecipientFacts::dmarc_or_later);
+        known.map(Into::into).ok_or_else(|| self.wait_for_dns())
     }
 
     fn images(&mut self) -> Vec<String> {

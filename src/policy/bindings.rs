@@ -1,13 +1,16 @@
 //! The worlds of `carom:policy` in Rust: what wasmtime makes of the files in `wit/`.
 //!
 //! Not here: what the imports do (`plan_builder`, `answers`, `host`). Invariant: a call that builds
-//! a plan can trap, with a cause that its `Failure` names; a call that answers a question cannot.
+//! a plan can trap, with a cause that its `Failure` names; a call that answers a question cannot,
+//! unless DNS has to be asked first, and asking is for later.
 
 wasmtime::component::bindgen!({
     path: "wit",
     world: "policy",
     imports: {
         "carom:policy/actions": trappable,
+        "carom:policy/facts.spf": trappable,
+        "carom:policy/facts.dmarc": trappable,
     },
 });
 

@@ -132,6 +132,12 @@ impl Host {
         error
     }
 
+    /// Ends the instance: DNS is asked without it, and then the next one is asked the same.
+    pub(crate) fn wait_for_dns(&mut self) -> wasmtime::Error {
+        self.facts.later().iter().for_each(|later| later.logged.set(self.logged));
+        wasmtime::Error::msg("DNS is asked first")
+    }
+
     /// What the guest printed, as its language does; it goes to the log.
     pub(crate) fn printed(&mut self, bytes: &[u8]) {
         self.called("print");
@@ -157,6 +163,9 @@ impl Host {
         }
         let (policy, text) = (&*self.policy, line(text, LONGEST_LINE));
         self.logged += text.len() + policy.len() + LINE_START;
+        if self.facts.later().is_some_and(|later| self.logged <= later.logged.get()) {
+            return;
+        }
         if self.logged > self.limits.log {
             tracing::warn!(policy, "the policy logs too much; the rest is dropped");
             return;

@@ -5,6 +5,7 @@
 
 use super::bindings::receiving::exports::carom::policy::reception;
 use super::failure::{Failure, FailureKind, status_line};
+use super::instance_places::InstancePlaces;
 use super::questions::Decision;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
@@ -44,6 +45,25 @@ impl Policy {
     /// Whether it answers in the SMTP dialogue.
     pub(crate) fn receives(&self) -> bool {
         self.linked.receives()
+    }
+
+    /// What to answer, asked in one of these places: `None` if none is free in time. While DNS is
+    /// asked, no place is taken.
+    pub(crate) fn receive_in(
+        &self,
+        places: &InstancePlaces,
+        facts: &Rc<RecipientFacts>,
+        seed: u64,
+        now_ms: u64,
+    ) -> Option<Result<ReceivedAnswer, Failure>> {
+        loop {
+            let place = places.take()?;
+            let received = self.receive(facts, seed, now_ms);
+            drop(place);
+            if !facts.ask_dns() {
+                return Some(received);
+            }
+        }
     }
 
     /// What to answer. A policy that does not receive leaves it to carom.

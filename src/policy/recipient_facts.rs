@@ -21,7 +21,7 @@ use crate::message::Message;
 use crate::report::{self, ReportKind};
 use crate::return_path::{self, Verified, day};
 use crate::text;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::iter::once_with;
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -45,7 +45,19 @@ pub(crate) struct RecipientFacts {
     own: OnceCell<OwnAndLists>,
     session: Option<SessionFacts>,
     deferrals: Option<Box<LookDeferrals>>,
+    later: Option<DnsLater>,
 }
+
+/// Facts that DNS is asked for while no instance waits: the one that wants to know one ends, and
+/// another is asked the same once it is known.
+#[derive(Default)]
+pub(super) struct DnsLater {
+    wanted: Cell<Option<AskDns>>,
+    /// Bytes of the log that instances have written: the next one begins with the same.
+    pub(super) logged: Cell<usize>,
+}
+
+type AskDns = fn(&RecipientFacts) -> AuthResult;
 
 /// Answers whether mail of a sender domain (second) to an address (first) is suppressed.
 pub(crate) type IsSuppressed = dyn Fn(&str, &str) -> bool;
@@ -74,6 +86,7 @@ impl RecipientFacts {
             own: OnceCell::new(),
             session: None,
             deferrals: None,
+            later: None,
         }
     }
 
@@ -116,6 +129,42 @@ impl RecipientFacts {
     /// In an SMTP session, before there is a message.
     pub(crate) fn in_session(self, session: SessionFacts) -> RecipientFacts {
         RecipientFacts { session: Some(session), ..self }
+    }
+
+    /// DNS is asked only while no instance waits for it.
+    pub(crate) fn with_dns_later(self) -> RecipientFacts {
+        RecipientFacts { later: Some(DnsLater::default()), ..self }
+    }
+
+    /// `None`: DNS is asked while an instance waits for it.
+    pub(super) fn later(&self) -> Option<&DnsLater> {
+        self.later.as_ref()
+    }
+
+    /// SPF of the envelope sender; `None`: DNS is asked first.
+    pub(super) fn spf_or_later(&self) -> Option<AuthResult> {
+        self.or_later(&self.spf, RecipientFacts::spf)
+    }
+
+    /// DMARC of the From domain; `None`: DNS is asked first.
+    pub(super) fn dmarc_or_later(&self) -> Option<AuthResult> {
+        self.or_later(&self.dmarc, RecipientFacts::dmarc)
+    }
+
+    fn or_later(&self, known: &OnceCell<AuthResult>, ask: AskDns) -> Option<AuthResult> {
+        match &self.later {
+            Some(later) if known.get().is_none() => {
+                later.wanted.set(Some(ask));
+                None
+            }
+            _ => Some(ask(self)),
+        }
+    }
+
+    /// Asks DNS what an instance wanted to know. `false`: it wanted nothing.
+    pub(super) fn ask_dns(&self) -> bool {
+        let wanted = self.later.as_ref().and_then(|later| later.wanted.take());
+        wanted.map(|ask| ask(self)).is_some()
     }
 
     /// `None`: the question is not about a session.
