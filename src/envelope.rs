@@ -56,8 +56,8 @@ impl Envelope {
     }
 
     /// The client that the mail server names: Postfix says "unknown" where it knows none, and
-    /// XFORWARD writes IPv6 with a prefix. An address that cannot be read is somebody's, and
-    /// nobody's of ours.
+    /// XFORWARD writes IPv6 with a prefix, and an IPv4 client of an IPv6 socket in its long form.
+    /// An address that cannot be read is somebody's, and nobody's of ours.
     pub(crate) fn client_address_in(text: &str) -> Option<IpAddr> {
         let bare = text.trim().trim_start_matches('[').trim_end_matches(']');
         let tag = bare.get(..5).filter(|tag| tag.eq_ignore_ascii_case("ipv6:"));
@@ -66,6 +66,7 @@ impl Envelope {
             return None;
         }
         let unzoned = bare.split_once('%').map_or(bare, |(address, _)| address);
-        Some(unzoned.parse().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED)))
+        let address: IpAddr = unzoned.parse().unwrap_or(IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        Some(address.to_canonical())
     }
 }

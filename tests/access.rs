@@ -342,6 +342,25 @@ fn check_knows_whether_postfix_asks_and_what_happens_while_carom_is_stopped() {
 }
 
 #[test]
+fn a_store_that_another_process_writes_is_read_as_it_was_before() {
+    let sandbox = Sandbox::new();
+    listed(&sandbox);
+    let access = Listener::start(&sandbox, "access");
+    let asks = |to: &str| access.all(rcpt("a@any.example", to).as_bytes());
+    for round in 1..3 {
+        // In the middle of a transaction, as a tick or an import.
+        let writer = rusqlite::Connection::open(sandbox.path("state/carom.db")).unwrap();
+        writer.execute_batch("BEGIN IMMEDIATE; DELETE FROM suppressions").unwrap();
+        for _ in 0..50 {
+            assert!(asks("ann@rcpt.example").starts_with("action=550 5.7.1 "), "{round}");
+            assert_eq!(asks("bob@rcpt.example"), "action=DUNNO\n\n", "{round}");
+        }
+    }
+    assert_eq!(access.stop(), 0);
+    assert_eq!(sandbox.counter("access_failed"), 0);
+}
+
+#[test]
 fn a_store_that_is_locked_holds_up_no_mail() {
     let sandbox = Sandbox::new();
     listed(&sandbox);

@@ -103,6 +103,21 @@ fn what_was_answered_is_on_record_after_a_kill() {
 }
 
 #[test]
+fn a_client_with_an_ipv4_address_is_one_in_every_spelling() {
+    let sandbox = Sandbox::new();
+    let listener = Listener::start(&sandbox, &[]);
+    for address in ["IPV6:::ffff:192.0.2.1", "ipv6:::FFFF:C000:201", "192.0.2.1"] {
+        let mut client = listener.unix().hello();
+        client.expect(&format!("XFORWARD ADDR={address}"), "250");
+        let replies = client.send(SENDER, &[ACCEPTED], &plain(ACCEPTED));
+        assert!(is(&replies[0], "250"), "{address}: {replies:?}");
+    }
+    listener.stop();
+    let logged = sandbox.run(&["log", "--json"], b"").stdout;
+    assert_eq!(logged.matches("\"192.0.2.1\"").count(), 3, "{logged}");
+}
+
+#[test]
 fn a_message_that_comes_again_after_no_answer_counts_once() {
     let sandbox = Sandbox::new();
     let message = plain(ACCEPTED);

@@ -1,10 +1,11 @@
 //! `carom socketmap`: the protocol to the letter, and a real Postfix that looks up with it.
 
-use crate::access::{documented, suppress};
+use crate::access::{asked, documented, rcpt, suppress};
 use crate::harness::listener::Listener;
 use crate::harness::peers::{ACCEPT, SmtpPeer};
 use crate::harness::postfix::Postfix;
 use crate::harness::{Sandbox, wait_for};
+use crate::statistics::tick;
 use std::fs;
 
 const KEY: &str = "0123456789abcdef0123456789abcdef";
@@ -40,6 +41,22 @@ fn signing_in(domain: &str) -> Sandbox {
     suppress(&sandbox, &["add", "ann@rcpt.example", "\"john doe\"@rcpt.example", "--reason", "asked us"]);
     suppress(&sandbox, &["add", "bea@rcpt.example", "--sender-domain", "shop.example"]);
     sandbox
+}
+
+#[test]
+fn an_address_that_was_imported_without_a_reason_is_refused_with_one() {
+    let sandbox = Sandbox::new();
+    fs::create_dir_all(sandbox.path("state")).unwrap();
+    let map = sandbox.path("state/suppressed").display().to_string();
+    let sandbox = sandbox.config(&format!("[export]\npostfix_access = \"{map}\"\n"));
+    let ran = sandbox.run(&["suppress", "import", "-"], b"ann@rcpt.example\n");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let refused = "550 5.7.1 this address is suppressed: import";
+    assert_eq!(asked(&sandbox, &rcpt("a@any.example", "ann@rcpt.example")), [refused]);
+    assert_eq!(looked_up(&sandbox, &["suppressed ann@rcpt.example"]), [format!("OK {refused}")]);
+    tick(&sandbox, &[]);
+    let written = fs::read_to_string(map).unwrap();
+    assert!(written.lines().any(|line| line.ends_with(refused)), "{written}");
 }
 
 #[test]

@@ -114,7 +114,7 @@ impl AccessDesk {
             Ok(found) => {
                 for ((LookedUp { number, stage }, mail), entry) in looked_up.iter().zip(mails).zip(found) {
                     answers[*number] =
-                        entry.map(|entry| AccessAnswer::of_suppressed(mail, &entry.reason, *stage));
+                        entry.map(|entry| AccessAnswer::of_suppressed(mail, entry.given_reason(), *stage));
                 }
             }
             Err(error) => looked_up.iter().for_each(|_| self.counts.fail(Given::Failed, &error)),

@@ -56,7 +56,7 @@ fn suppressed(key: &str, domain: &str, config: &Config, list: &SuppressionReader
     let (sender_domain, mail) = config.access.get()?.of(domain);
     let asked = [(address, sender_domain)];
     let entry = list.first_of_each(&asked, clock::now_ms())?.pop().flatten();
-    let answer = entry.map(|entry| AccessAnswer::of_suppressed(mail, &entry.reason, Stage::Rcpt));
+    let answer = entry.map(|entry| AccessAnswer::of_suppressed(mail, entry.given_reason(), Stage::Rcpt));
     Ok(answer.and_then(AccessAnswer::map_value))
 }
 

@@ -123,7 +123,7 @@ impl<'a> PolicyRequest<'a> {
         Envelope {
             sender: self.sender(),
             recipient: self.recipient(),
-            client_address: self.text("client_address").parse().ok(),
+            client_address: Envelope::client_address_in(&self.text("client_address")),
             client_helo: some("helo_name"),
             queue_id: some("queue_id"),
             ..Envelope::default()

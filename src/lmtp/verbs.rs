@@ -364,6 +364,12 @@ mod tests {
     }
 
     #[test]
+    fn an_ipv4_client_of_an_ipv6_socket_is_the_same_client() {
+        let read = |line: &str| Verb::read(line.as_bytes());
+        assert_eq!(read("XFORWARD ADDR=IPV6:::ffff:192.0.2.1"), read("XFORWARD ADDR=192.0.2.1"));
+    }
+
+    #[test]
     fn a_client_that_cannot_be_read_is_somebody() {
         let Ok(Verb::Xforward(facts)) = Verb::read(b"XFORWARD ADDR=[TEMPUNAVAIL]") else { panic!() };
         assert!(matches!(&facts[..], [ForwardedFact::Address(Some(address))] if address.is_unspecified()));

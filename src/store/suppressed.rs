@@ -32,6 +32,12 @@ pub(crate) struct Suppressed {
 }
 
 impl Suppressed {
+    /// Why, as replies say it: a list may have been imported without reasons.
+    pub(crate) fn given_reason(&self) -> &str {
+        let given = [&self.reason, &self.source].into_iter().map(|text| text.trim());
+        given.into_iter().find(|text| !text.is_empty()).unwrap_or("no reason given")
+    }
+
     /// The same under the one form of its address and of its sender domain.
     pub(crate) fn as_listed(&self) -> Cow<'_, Suppressed> {
         if self.is_ascii() && !self.address.ends_with('.') {

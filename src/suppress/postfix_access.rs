@@ -128,7 +128,7 @@ impl UnfinishedMap {
 
 /// What the client is sent.
 fn answer(entry: &Suppressed) -> String {
-    format!("550 5.7.1 this address is suppressed: {}", shown_reason(&entry.reason).trim())
+    format!("550 5.7.1 this address is suppressed: {}", shown_reason(entry.given_reason()))
 }
 
 /// Has postmap(1) compile the map, if the text is newer. It replaces the compiled map as a whole.
