@@ -2,6 +2,9 @@
 //!
 //! Not here: mail that is taken and goes elsewhere (`wiring_tables`).
 
+use crate::harness::peers::{ACCEPT, SmtpPeer};
+use crate::harness::postfix::Postfix;
+use crate::harness::{SENDER, Sandbox, wait_for};
 use crate::wiring::Instance;
 use std::fs;
 
@@ -162,4 +165,27 @@ fn domains_in_files_and_recipients_that_no_table_lists_are_found() {
         let shown = show(&postfix, main_cf, &lines);
         assert!(shown.code == 0, "{lines}: {shown:?}");
     }
+}
+
+#[test]
+fn a_running_postfix_refuses_what_is_found_and_takes_it_after_the_fix() {
+    let next = SmtpPeer::start(ACCEPT);
+    let sandbox = Sandbox::new();
+    let lines = "smtpd_client_restrictions = check_client_access static:{REJECT}\n";
+    let postfix = Postfix::start_unwired_with(&sandbox, next.port, lines);
+    let directory = sandbox.path("postfix/config").display().to_string();
+    let run = |words: &[&str]| sandbox.run(&[&["postfix"], words, &["-c", &directory]].concat(), b"");
+    run(&["enable", "--user", "nobody"]);
+    let answer = || postfix.rcpt(SENDER, "x@accept.sink.example");
+    assert!(answer().starts_with("554 "), "{}", answer());
+    let shown = run(&["show"]);
+    let found =
+        "mail for sink.example from outside is refused: smtpd_client_restrictions has check_client_access";
+    assert!(shown.code == 1 && shown.stdout.contains(found), "{shown:?}");
+    let file = sandbox.path("postfix/config/main.cf");
+    let main_cf = fs::read_to_string(&file).unwrap();
+    let repaired = followed(&main_cf, &shown.stdout).unwrap_or_else(|| panic!("{shown:?}"));
+    fs::write(&file, repaired).unwrap();
+    postfix.reload();
+    wait_for(60, "Postfix to take it", || answer().starts_with("250 "));
 }

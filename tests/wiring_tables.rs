@@ -3,8 +3,12 @@
 //!
 //! Not here: mail that is refused (`wiring_strangers`), and what `enable` writes (`wiring`).
 
+use crate::harness::peers::{ACCEPT, SmtpPeer};
+use crate::harness::postfix::Postfix;
+use crate::harness::{SENDER, Sandbox, plain, wait_for};
 use crate::wiring::{Instance, SINK_AND_BOUNCES};
 use std::fs;
+use std::process::Command;
 
 /// A Postfix that is wired, with its main.cf.
 fn wired() -> (Instance, String) {
@@ -211,4 +215,41 @@ fn values_in_several_lines_come_back_as_they_were_written() {
     assert!(main_cf.contains("relay_domains = a.example,\n  b.example\n\tc.example\n"), "{main_cf}");
     assert!(main_cf.contains("smtp:x} }\n  inline:{\n    {b.example=smtp:y} }\n"), "{main_cf}");
     assert!(main_cf.contains("mail_name = Ours") && main_cf.contains("# theirs, mostly"), "{main_cf}");
+}
+
+#[test]
+fn a_running_postfix_looks_up_addresses_as_it_is_shown() {
+    let next = SmtpPeer::start(ACCEPT);
+    let sandbox = Sandbox::new();
+    let postfix = Postfix::start_unwired(&sandbox, next.port);
+    let directory = sandbox.path("postfix/config").display().to_string();
+    // The program that it writes into master.cf is the one that runs: the mail user must reach it.
+    let run = |words: &[&str]| {
+        let mut command = Command::new(sandbox.path("carom"));
+        command.arg("--config").arg(sandbox.path("carom.toml")).arg("postfix").args(words);
+        command.args(["-c", &directory]).output().unwrap()
+    };
+    let enabled = run(&["enable", "--user", "nobody"]);
+    assert!(enabled.status.success(), "{enabled:?}");
+    let file = sandbox.path("postfix/config/main.cf");
+    let main_cf = fs::read_to_string(&file).unwrap();
+    let elsewhere = format!("{{/./ smtp:[127.0.0.1]:{}}}", next.port);
+    let entry = "{/[@.]sink[.]example$$/ carom:}";
+    let to = "x@accept.sink.example";
+    for (table, is_found) in
+        [(format!("regexp:{{ {elsewhere} }}"), true), (format!("regexp:{{ {entry}, {elsewhere} }}"), false)]
+    {
+        fs::write(&file, with_transports(&main_cf, &table, "")).unwrap();
+        postfix.reload();
+        let shown = run(&["show"]);
+        let text = String::from_utf8_lossy(&shown.stdout).into_owned();
+        assert_eq!(shown.status.success(), !is_found, "{text}");
+        assert_eq!(text.contains(entry.trim_matches(['{', '}'])), is_found, "{text}");
+        postfix.send(SENDER, to, &plain(to));
+        match is_found {
+            true => wait_for(60, "the other server", || next.mails().len() == 1),
+            false => wait_for(60, "carom", || sandbox.counter("accept") == 1),
+        }
+    }
+    assert_eq!(next.mails().len(), 1);
 }

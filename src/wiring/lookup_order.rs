@@ -179,7 +179,7 @@ mod tests {
             ("b+1", ""),
             ("b", "+"),
             ("+b", "+"),
-            ("postmaster+x", "+"),
+            ("mailer-daemon", "-"),
             ("owner-x", "-"),
             ("x-request", "-"),
         ] {

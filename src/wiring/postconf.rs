@@ -95,6 +95,13 @@ impl Postconf {
 
     /// The same with the values of the parameters that it names.
     pub(super) fn expanded(&self, name: &str) -> Result<String> {
+        if self.expanded.borrow().is_empty() {
+            // One call for nearly all; what it does not list is asked for alone.
+            let said = self.ask(&["-x"]).unwrap_or_default();
+            let lines = said.lines().filter_map(|line| line.split_once('='));
+            let read = lines.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+            self.expanded.borrow_mut().extend(read);
+        }
         if let Some(known) = self.expanded.borrow().get(name) {
             return Ok(known.clone());
         }
