@@ -23,7 +23,7 @@ const TIME: Duration = Duration::from_secs(10);
 /// Deliveries and changes that are collected together.
 const TOGETHER: usize = 10_000;
 /// The mark that says which lines of the message log were collected.
-const LINES: &str = "event lines";
+pub(super) const LINES: &str = "event lines";
 /// How the names of counters begin that count a report.
 const REPORTS: [&str; 6] = ["bounce", "complaint", "feedback", "unsubscribe", "auto_reply", "log_failure"];
 
@@ -80,7 +80,7 @@ fn deliveries(
             break;
         }
         queue.append(&lines)?;
-        index.finish_all(PendingWork::Event, &rows)?;
+        index.events_are_queued(&rows)?;
     }
     Ok(())
 }
@@ -186,7 +186,7 @@ fn suppressions(store: &Store, host: &str, queue: &mut EventQueue, deadline: Dea
             event_line::write(&mut lines, EventKind::Suppression, &id, (host, change.at_ms), &data)?;
         }
         queue.append(&lines)?;
-        store.forget_suppression_changes(last)?;
+        store.collected_suppression_changes(last)?;
     }
     Ok(())
 }

@@ -34,11 +34,7 @@ impl EventQueue {
         let named = directory.join("id");
         let id = match regular::read_text(&named, 64) {
             Ok(id) if !id.trim().is_empty() => id.trim().to_owned(),
-            _ => {
-                let id = random_token(16);
-                publish(&named, id.as_bytes(), private::FILE)?;
-                id
-            }
+            _ => String::new(),
         };
         let mut segments = BTreeMap::new();
         for path in segment_files(directory)? {
@@ -46,7 +42,11 @@ impl EventQueue {
                 segments.insert(number, whole_length(&path).context(path.display())?);
             }
         }
-        Ok(EventQueue { directory: directory.to_owned(), id, segments })
+        let mut queue = EventQueue { directory: directory.to_owned(), id, segments };
+        if queue.id.is_empty() {
+            queue.rename()?;
+        }
+        Ok(queue)
     }
 
     fn path(&self, segment: u64) -> PathBuf {
@@ -86,9 +86,28 @@ impl EventQueue {
         self.path(segment).metadata().is_ok_and(|found| found.len() == length)
     }
 
+    /// Another id: where this queue ends, one that is lost had other events.
+    pub(super) fn rename(&mut self) -> Result<()> {
+        let id = random_token(16);
+        publish(&self.directory.join("id"), id.as_bytes(), private::FILE)?;
+        self.id = id;
+        Ok(())
+    }
+
+    /// The last segment, and the bytes of its whole lines.
+    pub(super) fn end(&self) -> (u64, u64) {
+        self.segments.last_key_value().map_or((0, 0), |(number, length)| (*number, *length))
+    }
+
     /// Moves a position to where the queue has something: to the next segment at the end of one,
-    /// and to the first if its own is gone.
+    /// and to the first if its own is gone, or is that of another queue.
     pub(super) fn correct(&self, mark: &mut SinkMark) {
+        if mark.queue != self.id {
+            if !mark.queue.is_empty() {
+                (mark.segment, mark.offset, mark.until) = (0, 0, None);
+            }
+            self.id.clone_into(&mut mark.queue);
+        }
         let Some((first, _)) = self.segments.first_key_value() else { return };
         if mark.segment < *first || !self.segments.contains_key(&mark.segment) {
             let next = self.segments.range(mark.segment..).next().map_or(*first, |(number, _)| *number);

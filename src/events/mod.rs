@@ -14,6 +14,7 @@
 
 mod event_line;
 mod event_queue;
+mod known_queue;
 pub(crate) mod blanked_events;
 mod collecting;
 mod sink_batch;
@@ -94,6 +95,7 @@ fn run(
     let Some(_alone) = lock::try_take(&lock).context(lock.display())? else { return Ok(Vec::new()) };
     let mut queue = EventQueue::open(&directory)?;
     let store = &doors.store;
+    known_queue::recall(store, index, &mut queue)?;
     let mut marks: Vec<SinkMark> = Vec::with_capacity(sinks.len());
     for sink in sinks {
         let mut mark = store.sink_mark(&sink.name())?;
@@ -122,10 +124,16 @@ fn run(
         });
         problems.extend(fault);
     }
-    match marks.iter().all(|mark| mark.until.is_none() && queue.waiting(mark) == 0) {
+    let has_all = |mark: &SinkMark| mark.until.is_none() && queue.waiting(mark) == 0;
+    // What waits for a sink that drops the oldest may be lost.
+    if sinks.iter().zip(&marks).all(|(sink, mark)| sink.drop_oldest || has_all(mark)) {
+        problems.extend(known_queue::is_delivered(store, index).err());
+    }
+    match marks.iter().all(has_all) {
         true => queue.begin_segment()?,
         false => queue.remove_before(marks.iter().map(|mark| mark.segment).min())?,
     }
+    known_queue::note(store, &queue)?;
     Ok(shipped)
 }
 

@@ -22,6 +22,7 @@ mod personal_rows;
 mod index_schema;
 mod log_health_rows;
 mod quality;
+mod queued_events;
 mod queue_ids;
 mod seen;
 mod shelf;

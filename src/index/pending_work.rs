@@ -79,15 +79,6 @@ impl Index {
         failed.map_or(Ok(pending), Err)
     }
 
-    /// The work of all these rows is done that `pending_work` has returned. Nobody may note such
-    /// work meanwhile: the caller has the lock of the index.
-    pub(crate) fn finish_all(&self, what: PendingWork, rows: &[i64]) -> Result<()> {
-        let forget = "DELETE FROM owed WHERE what = ?1 AND row BETWEEN ?2 AND ?3";
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return Ok(()) };
-        let forgotten = self.connection.execute(forget, params![what.name(), first, last]);
-        self.checked(forgotten).map(drop)
-    }
-
     /// The work of these rows is done.
     pub(crate) fn finish_work(&self, what: PendingWork, rows: &[i64]) -> Result<()> {
         let forget = "DELETE FROM owed WHERE what = ?1 AND row IN (SELECT value FROM json_each(?2))";

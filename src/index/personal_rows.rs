@@ -44,7 +44,7 @@ pub(crate) struct MessageUnderWay {
 const OF_ADDRESS: &str = "(recipient = ?1 OR original_recipient = ?1 OR sender = ?1)";
 /// Anonymous addresses have this local part.
 const IS_NAMED: &str = "coalesce(recipient, '') NOT LIKE '*@%'";
-const IS_PENDING: &str = "EXISTS (SELECT 1 FROM owed WHERE row = deliveries.id)";
+const IS_PENDING: &str = "EXISTS (SELECT 1 FROM owed WHERE row = deliveries.id AND what <> 'queued event')";
 
 impl Index {
     /// All deliveries to and from an address, the oldest first, and after them those that only name

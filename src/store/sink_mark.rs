@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct SinkMark {
+    /// The queue that the position is in; empty: an earlier version has written it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) queue: String,
     /// The segment of the queue that is sent now, and the bytes of it that were.
     pub(crate) segment: u64,
     pub(crate) offset: u64,

@@ -36,13 +36,18 @@ impl Store {
         suppression_changes::watch(&self.db, watch)
     }
 
-    /// Up to `most` changes of the suppression list that were not told, in order.
+    /// Up to `most` changes of the suppression list that were not collected, in order.
     pub(crate) fn suppression_changes(&self, most: usize) -> Result<Vec<SuppressionChange>> {
         suppression_changes::first(&self.db, most)
     }
 
-    /// Changes up to this number were told.
-    pub(crate) fn forget_suppression_changes(&self, number: i64) -> Result<()> {
-        suppression_changes::forget(&self.db, number)
+    /// Changes up to this number are in the queue of events; 0: none.
+    pub(crate) fn collected_suppression_changes(&self, number: i64) -> Result<()> {
+        suppression_changes::are_collected(&self.db, number)
+    }
+
+    /// Those have reached every sink.
+    pub(crate) fn delivered_suppression_changes(&self) -> Result<()> {
+        suppression_changes::are_delivered(&self.db)
     }
 }
