@@ -3,8 +3,9 @@
 use crate::bounces::{STRANGER, bounce, dsn_of, sandbox, signed_path};
 use crate::harness::application::Application;
 use crate::harness::checked_host::Host;
-use crate::harness::{CAROM, HOUR_MS, finish, free_port, start};
+use crate::harness::{CAROM, HOUR_MS, finish, free_port, start, wait_for};
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -45,6 +46,40 @@ fn a_pending_notification_outlives_the_entry_of_its_application() {
     assert!(ran.stderr.contains("there is no [[notify]] for shop.example any more"), "{ran:?}");
     let waiting = sandbox.run(&["outbox"], b"").stdout;
     assert!(waiting.contains("parked") && waiting.contains("no [[notify]] for shop.example"), "{waiting}");
+    fs::write(sandbox.path("carom.toml"), config).unwrap();
+    let application = Application::at(port);
+    assert_eq!(sandbox.run(&["outbox", "retry", "--all"], b"").code, 0);
+    sandbox.run(&["cron"], b"");
+    assert_eq!(application.told().len(), 1);
+}
+
+#[test]
+fn a_notification_that_was_never_tried_outlives_the_entry_of_its_application_too() {
+    // An application that takes connections and says nothing: its process is killed at the first try.
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port();
+    let sandbox = sandbox(port, "");
+    let path = signed_path(&sandbox, "gone@there.example");
+    let report = dsn_of("sent1@shop.example", "gone@there.example", "5.1.1", "550 5.1.1 User unknown");
+    let arguments =
+        ["pipe", "--policy", "bounce", "--sender", "", "--recipient", &path, "--client-address", STRANGER];
+    let mut pipe = start(sandbox.command(&arguments), &report);
+    let outbox = |more: &[&str]| sandbox.run(&[&["outbox"], more].concat(), b"").stdout;
+    wait_for(60, "the notification is begun", || outbox(&[]).contains("notify"));
+    // The try is under way: of one that was cut short nothing is noted.
+    let connection = silent.accept().unwrap();
+    pipe.kill().unwrap();
+    finish(pipe, Duration::from_secs(60));
+    drop(connection);
+    let config = fs::read_to_string(sandbox.path("carom.toml")).unwrap();
+    let other = config.replace("sender_domain = \"*\"", "sender_domain = \"elsewhere.example\"");
+    fs::write(sandbox.path("carom.toml"), other).unwrap();
+    let ran = sandbox.run(&["cron"], b"");
+    assert!(ran.stderr.contains("there is no [[notify]] for shop.example any more"), "{ran:?}");
+    let waiting = outbox(&[]);
+    assert!(waiting.contains("parked") && waiting.contains("no [[notify]] for shop.example"), "{waiting}");
+    assert_eq!((sandbox.counter("notify_parked"), sandbox.counter("notify_unconfigured")), (1, 0));
+    drop(silent);
     fs::write(sandbox.path("carom.toml"), config).unwrap();
     let application = Application::at(port);
     assert_eq!(sandbox.run(&["outbox", "retry", "--all"], b"").code, 0);

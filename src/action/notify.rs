@@ -17,10 +17,11 @@ use crate::text::counted;
 use crate::webhook::{self, UrlTemplate};
 
 pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> Performed {
-    let Notification { event, address, sender_domain, .. } = notification;
+    let Notification { event, address, sender_domain, has_application, .. } = notification;
     let Some(application) = attempt.doors.config.applications.of(sender_domain) else {
-        // It was configured when the first try was made.
-        return if attempt.before > 0 { no_longer(notification) } else { unconfigured(notification) };
+        // There was one when the step was promised, or at the first try.
+        let was_configured = *has_application || attempt.before > 0;
+        return if was_configured { no_longer(notification) } else { unconfigured(notification) };
     };
     match earlier(notification, attempt) {
         Earlier::None => {}

@@ -121,7 +121,12 @@ fn ask(house: &House, policy: &Policy, mail: Mail, message: Rc<MessageFacts>, de
                     let expect = decided.plan.expect.clone();
                     Outcome::Halted(Halt::Deferred(reply.clone(), tally, expect))
                 }
-                _ => Outcome::Decided(DecidedPlan::new(decided, policy, &facts, tally)),
+                _ => {
+                    let mut decided = DecidedPlan::new(decided, policy, &facts, tally);
+                    let applications = &house.config.applications;
+                    decided.plan.note_applications(|one| applications.of(&one.sender_domain).is_some());
+                    Outcome::Decided(decided)
+                }
             }
         }
     };

@@ -63,6 +63,8 @@ impl DecidedFailure {
         let digest = if decided.plan.only_counts() { String::new() } else { decided.digest() };
         let (mut plan, mut counted) = (decided.plan, Tally::default());
         report_grounds::note(&mut plan, &facts.message);
+        let applications = &house.config.applications;
+        plan.note_applications(|one| applications.of(&one.sender_domain).is_some());
         plan.take_bookkeeping().iter().for_each(|name| counted.add(name));
         let reached = failed.reached.clone();
         let message_id = failed.message_id.clone();

@@ -225,6 +225,9 @@ pub(crate) struct Notification {
     /// What bounced, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bounce: Option<Bounced>,
+    /// An application was configured when it was promised.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) has_application: bool,
 }
 
 /// An alert for operators.

@@ -15,6 +15,15 @@ impl Plan {
         })
     }
 
+    /// Notes which notifications an application gets: they wait for it if it goes.
+    pub(crate) fn note_applications(&mut self, is_received: impl Fn(&Notification) -> bool) {
+        for step in &mut self.steps {
+            if let Action::Notify(notification) = &mut step.action {
+                notification.has_application = is_received(notification);
+            }
+        }
+    }
+
     /// Whether a step does something that lasts. `is_received`: whether an application gets a
     /// notification.
     pub(crate) fn has_effect(&self, is_received: impl Fn(&Notification) -> bool) -> bool {
@@ -56,7 +65,14 @@ mod tests {
 
     fn notify() -> Action {
         let (event, address, sender_domain) = (String::new(), String::new(), String::new());
-        Action::Notify(Notification { event, address, sender_domain, fields: Vec::new(), bounce: None })
+        Action::Notify(Notification {
+            event,
+            address,
+            sender_domain,
+            fields: Vec::new(),
+            bounce: None,
+            has_application: false,
+        })
     }
 
     #[test]

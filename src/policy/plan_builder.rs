@@ -219,6 +219,7 @@ impl actions::Host for Host {
             sender_domain: normal_domain(&line(&notification.sender_domain, 255)),
             fields: notification.fields.into_iter().take(100).map(field).collect(),
             bounce: self.facts.message.bounced(&notification.address),
+            has_application: false,
         };
         self.add(Action::Notify(notification), when)
     }

@@ -48,6 +48,7 @@ fn plan(entry: &Suppressed, because: &str) -> Plan {
         sender_domain: sender_domain.clone(),
         fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         bounce: None,
+        has_application: true,
     };
     let step = Step { after: None, delay: 0, action: Action::Notify(notification) };
     Plan { steps: vec![step], ..Plan::default() }
