@@ -217,7 +217,7 @@ fn log_about(
     let of_step = |id: &str| id.rsplit_once('/').map_or(id, |(message, _)| message).to_owned();
     let mut messages: HashSet<String> = notifications.iter().map(|one| of_step(&one.id)).collect();
     let grounds = suppressed.iter().filter(|entry| entry.address.eq_ignore_ascii_case(key));
-    messages.extend(grounds.map(|entry| entry.grounds.key.clone()).filter(|key| !key.is_empty()));
+    messages.extend(grounds.filter_map(|entry| entry.grounds.report().map(str::to_owned)));
     let about = Some(NamedAddress::or_text(key));
     let filter = TrailFilter { about, messages, ..TrailFilter::default() };
     message_log::trail(config, Some(store), &filter)

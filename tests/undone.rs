@@ -343,3 +343,31 @@ fn an_address_that_the_log_has_suppressed_is_released_by_its_message_right_after
     arrives(&sandbox, "someone@stranger.example", "192.0.2.77", &message);
     assert!(!listed().contains(address));
 }
+
+#[test]
+fn an_operators_entry_that_is_undone_brings_back_the_one_that_it_replaced() {
+    let sandbox = sandbox(1, "");
+    let says = |address: &str| sandbox.run(&["suppress", "check", address], b"").stdout;
+    let add = |address: &str, more: &[&str]| {
+        let ran = sandbox.run(&[&["suppress", "add", address], more].concat(), b"");
+        assert_eq!(ran.code, 0, "{ran:?}");
+        sandbox.advance(HOUR_MS);
+    };
+    add("a@x.example", &["--reason", "first"]);
+    add("same@x.example", &[]);
+    for reason in ["second", "third", "fourth"] {
+        add("a@x.example", &["--reason", reason]);
+    }
+    add("same@x.example", &[]);
+    let ago = |hours: i64| sandbox.now_ms() - hours * HOUR_MS - MINUTE_MS;
+    let operators = &["--source", "operator", "--json"];
+    // The fourth of the one, and what says the same of the other.
+    let done = json(&undo(&sandbox, ago(2), sandbox.now_ms(), operators));
+    assert_eq!((&done["released"], &done["restored"]), (&0.into(), &1.into()), "{done}");
+    assert!(says("a@x.example").contains("third") && !says("same@x.example").contains("is not suppressed"));
+    let done = json(&undo(&sandbox, ago(4), sandbox.now_ms(), operators));
+    assert_eq!(done["restored"], 1, "{done}");
+    assert!(says("a@x.example").contains("first"), "both later ones: {}", says("a@x.example"));
+    let listed = sandbox.run(&["suppress", "list", "--json"], b"").stdout;
+    assert!(!listed.contains("report"), "{listed}");
+}

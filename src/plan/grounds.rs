@@ -19,8 +19,9 @@ pub(crate) struct Grounds {
     /// How many soft bounces led to it; 0: something else did.
     #[serde(skip_serializing_if = "is_zero")]
     pub(crate) soft_bounces: u32,
-    /// The key of the report in the journal.
-    #[serde(skip_serializing_if = "String::is_empty", rename = "report")]
+    /// The key of the report in the journal; of an operator's entry that has replaced another one
+    /// of an operator, `~` and what tells the two apart.
+    #[serde(skip_serializing_if = "names_no_report", rename = "report")]
     pub(crate) key: String,
     /// What bounced: a digest of Message-ID and address.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -28,9 +29,18 @@ pub(crate) struct Grounds {
 }
 
 impl Grounds {
+    /// The key of the report that led to the entry.
+    pub(crate) fn report(&self) -> Option<&str> {
+        Some(self.key.as_str()).filter(|key| !names_no_report(key))
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         *self == Grounds::default()
     }
+}
+
+fn names_no_report(key: &str) -> bool {
+    key.is_empty() || key.starts_with('~')
 }
 
 fn is_zero(number: &u32) -> bool {

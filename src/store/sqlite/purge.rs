@@ -6,12 +6,13 @@
 //! is over waits for the next call.
 
 use super::connection::SharedConnection;
+use super::suppression_rows::OPERATOR;
 use super::{pending_rows, shared_rows, suppression_rows};
 use crate::clock::DAY_MS;
 use crate::deadline::Deadline;
 use crate::error::Result;
 use crate::store::journal_entry::PendingStep;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 use std::time::Duration;
 
 /// Finished messages and minutes: as long as bouncy-sink kept its minutes.
@@ -63,6 +64,7 @@ fn purge_piece(shared: &SharedConnection, now_ms: i64, given_up: &mut Vec<Pendin
     shared.write(move |db| {
         pending_rows::give_up_parked(db, &parked)?;
         let mut most = parked.len().max(finished(db, now_ms - FINISHED_MS)?);
+        forget_replaced(db, now_ms)?;
         // Other hosts let the same rows expire.
         let expired = shared_rows::silently(db, || {
             let mut most = suppressions(db, now_ms)?;
@@ -112,6 +114,17 @@ fn finished(db: &Connection, before_ms: i64) -> rusqlite::Result<usize> {
         message.execute([key])?;
     }
     Ok(keys.len())
+}
+
+/// After the term of an operator's entry, what operators said before it does not hold again. Of
+/// that, the shared store knows no term.
+fn forget_replaced(db: &Connection, now_ms: i64) -> rusqlite::Result<usize> {
+    let forget = format!(
+        "DELETE FROM earlier_suppressions WHERE source = ?2 AND (address, sender_domain) IN
+         (SELECT address, sender_domain FROM suppressions WHERE expires_ms < ?1 AND source = ?2
+         ORDER BY expires_ms LIMIT {PIECE})"
+    );
+    db.prepare_cached(&forget)?.execute(params![now_ms, OPERATOR])
 }
 
 fn suppressions(db: &Connection, now_ms: i64) -> rusqlite::Result<usize> {

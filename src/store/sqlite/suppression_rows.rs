@@ -4,6 +4,7 @@
 //! (`strike_rows`). Invariant: an entry that another one replaces comes back when that is undone.
 
 use super::connection::SharedConnection;
+use super::counted_once::is_first_entry;
 use super::report_rows;
 use crate::error::Result;
 use crate::mailbox_syntax::without_needless_quotes;
@@ -13,8 +14,11 @@ use crate::store::suppression_target::pattern_domain;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::borrow::Cow;
 
-/// Replaced reports that are kept of an address and a sender domain, for each reason.
-const EARLIER_REPORTS: u32 = 10;
+/// Replaced entries that are kept of an address and a sender domain: of reports for each reason,
+/// and of operators.
+const MOST_EARLIER: u32 = 10;
+/// The source of what people put on the list, one address after the other.
+pub(super) const OPERATOR: &str = "operator";
 
 pub(crate) const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms, rule, provider, status, \
     soft_bounces, key, bounce";
@@ -49,7 +53,7 @@ pub(super) fn put_reported(db: &Connection, entry: &Suppressed) -> rusqlite::Res
     if !repeats {
         put(db, entry, before.as_ref())?;
     }
-    Ok(!repeats && !is_known)
+    Ok(!repeats && !is_known && is_first_entry(db, entry)?)
 }
 
 /// Whether the same failure, from another source, has suppressed the address for another sender
@@ -109,8 +113,12 @@ fn compare(before: Option<&Suppressed>, entry: &Suppressed, now_ms: i64) -> Impo
     if says_the_same { ImportChange::Same } else { ImportChange::Changed }
 }
 
-/// Writes an entry. What it replaces is kept if somebody else made it.
+/// Writes an entry. What it replaces is kept if somebody else made it, or an operator.
 fn put(db: &Connection, entry: &Suppressed, before: Option<&Suppressed>) -> rusqlite::Result<()> {
+    if before.is_some_and(|before| is_said_again(before, entry)) {
+        return Ok(());
+    }
+    let entry = &*apart(entry, before);
     if let Some(before) = before.filter(|before| is_by_another(before, entry)) {
         insert(db, "earlier_suppressions", before)?;
         forget_oldest(db, before)?;
@@ -118,18 +126,36 @@ fn put(db: &Connection, entry: &Suppressed, before: Option<&Suppressed>) -> rusq
     insert(db, "suppressions", entry)
 }
 
-/// An address that is reported again and again keeps its newest reports. Soft bounces never push
-/// out a complaint or a hard bounce.
+/// An operator says again what is on the list.
+fn is_said_again(before: &Suppressed, entry: &Suppressed) -> bool {
+    [before, entry].iter().all(|one| one.source == OPERATOR)
+        && (&before.reason, before.expires_ms) == (&entry.reason, entry.expires_ms)
+}
+
+/// The entry, told apart from what operators put there before: that comes back when it is undone.
+fn apart<'e>(entry: &'e Suppressed, before: Option<&Suppressed>) -> Cow<'e, Suppressed> {
+    match entry.source == OPERATOR && before.is_some() && entry.grounds.key.is_empty() {
+        true => {
+            let grounds = Grounds { key: format!("~{:x}", entry.added_ms), ..entry.grounds.clone() };
+            Cow::Owned(Suppressed { grounds, ..entry.clone() })
+        }
+        false => Cow::Borrowed(entry),
+    }
+}
+
+/// An address that is reported again and again keeps its newest reports, and the newest entries of
+/// operators. Soft bounces never push out a complaint or a hard bounce.
 fn forget_oldest(db: &Connection, entry: &Suppressed) -> rusqlite::Result<()> {
-    const ALIKE: &str = "address = ?1 AND sender_domain = ?2 AND source = 'report' AND reason = ?3 AND (soft_bounces > 0) = ?4";
+    const ALIKE: &str = "address = ?1 AND sender_domain = ?2 AND source = ?6
+        AND (source = 'operator' OR reason = ?3 AND (soft_bounces > 0) = ?4)";
     let forget = format!(
         "DELETE FROM earlier_suppressions WHERE {ALIKE} AND added_ms < (SELECT added_ms FROM earlier_suppressions \
          WHERE {ALIKE} ORDER BY added_ms DESC LIMIT 1 OFFSET ?5)"
     );
-    let Suppressed { address, sender_domain, reason, grounds, .. } = entry;
-    let is_soft = grounds.soft_bounces > 0;
-    let most = EARLIER_REPORTS - 1;
-    db.prepare_cached(&forget)?.execute(params![address, sender_domain, reason, is_soft, most]).map(drop)
+    let Suppressed { address, sender_domain, reason, source, grounds, .. } = entry;
+    let (is_soft, most) = (grounds.soft_bounces > 0, MOST_EARLIER - 1);
+    let of_it = params![address, sender_domain, reason, is_soft, most, source];
+    db.prepare_cached(&forget)?.execute(of_it).map(drop)
 }
 
 /// Where these entries have left the list, the newest of those that they had replaced comes back.
