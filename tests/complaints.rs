@@ -25,7 +25,7 @@ pub(crate) fn complaint(kind: &str, fields: &str, header: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-fn complain(sandbox: &Sandbox, message: &[u8]) {
+pub(crate) fn complain(sandbox: &Sandbox, message: &[u8]) {
     let arguments = ["pipe", "--policy", "bounce", "--sender", "feedback@isp.example", "--recipient", FBL];
     sandbox.run(&[&arguments[..], &["--client-address", STRANGER]].concat(), message).silent();
 }
@@ -41,7 +41,7 @@ fn token(sandbox: &Sandbox, address: &str) -> String {
     ran.stdout.replace('\n', "\r\n")
 }
 
-const NAMED: &str = "Original-Rcpt-To: <anna@there.example>\r\n";
+pub(crate) const NAMED: &str = "Original-Rcpt-To: <anna@there.example>\r\n";
 
 #[test]
 fn only_types_that_ask_for_no_more_mail_suppress_and_each_other_has_its_counter() {

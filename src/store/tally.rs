@@ -38,6 +38,10 @@ impl Tally {
         other.iter().for_each(|(name, many)| self.add_many(name, many));
     }
 
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     /// Counts one of a counter as one of another, if there is one.
     pub(crate) fn move_one(&mut self, from: &str, to: &str) {
         let Some(value) = self.0.get_mut(from) else { return };

@@ -1,12 +1,15 @@
-//! Counters of bounces: one bounce counts once, whether our log says so, a report, or both.
+//! Counters of bounces: one bounce counts once, whether our log says so, a report, or both, and on
+//! however many hosts that share.
 //!
 //! Not here: what makes them the same bounce (`policy/fingerprint`). Invariant: what is not proven
 //! counts for itself, so that no forged report keeps the true one from being counted.
 
-use super::report_rows;
+use super::strike_threshold::{BELOW, REACHED, has_reached};
+use super::{counter_rows, report_rows};
 use crate::clock::DAY_MS;
-use crate::plan::{Action, Plan};
-use crate::store::suppressed::Effect;
+use crate::mailbox_syntax::{in_a_labels, without_needless_quotes};
+use crate::plan::{Action, Grounds, Plan};
+use crate::store::suppressed::{Effect, Suppressed};
 use crate::store::tally::Tally;
 use rusqlite::Connection;
 
@@ -15,13 +18,70 @@ const HARD: &str = "bounce_hard";
 const SOFT: &str = "bounce_soft";
 /// The counter of bounces that were counted before.
 const AGAIN: &str = "bounce_again";
+/// The counters of entries of the list: made, and made before.
+const SUPPRESSED: &str = "suppressed";
+const SUPPRESSED_BEFORE: &str = "suppressed_before";
+/// The claim of a soft bounce, and the counter of those that were counted before.
+pub(super) const SOFT_BOUNCE: &str = "soft-bounce";
+const SOFT_BOUNCE_KNOWN: &str = "soft_bounce_known";
 /// The log and a report of one bounce come within this time.
 const ONCE_MS: i64 = 30 * DAY_MS;
 
-/// The counters that a report of this host moves between, if another host was the first to count
-/// it: from, to. `None`: the event is no counter.
-pub(super) fn taken_back(event: &str) -> Option<(&'static str, &'static str)> {
-    [HARD, SOFT].into_iter().find(|counter| *counter == event).map(|counter| (counter, AGAIN))
+/// A claim of this host on a report that another host was the first to claim.
+pub(super) struct LostClaim<'a> {
+    pub(super) event: &'a str,
+    pub(super) id: &'a str,
+    /// The report, and the address that it is about.
+    pub(super) key: &'a str,
+    pub(super) address: &'a str,
+}
+
+impl LostClaim<'_> {
+    /// What the report has counted counts as known.
+    pub(super) fn take_back(&self, db: &Connection) -> rusqlite::Result<()> {
+        match self.event {
+            HARD | SOFT => counter_rows::move_one(db, self.event, AGAIN)?,
+            SOFT_BOUNCE => {
+                let counted = if has_reached(db, self.key, self.id)? { REACHED } else { BELOW };
+                counter_rows::move_one(db, counted, SOFT_BOUNCE_KNOWN)?;
+            }
+            _ => {}
+        }
+        // A soft bounce has two claims.
+        if matches!(self.event, HARD | SOFT_BOUNCE | SUPPRESSED) && self.has_suppressed(db)? {
+            counter_rows::move_one(db, SUPPRESSED, SUPPRESSED_BEFORE)?;
+        }
+        Ok(())
+    }
+
+    /// Whether the report has made an entry of the list.
+    fn has_suppressed(&self, db: &Connection) -> rusqlite::Result<bool> {
+        const MADE: &str = "SELECT 1 FROM suppressions WHERE address = ?1 AND source = 'report' AND key = ?2
+            UNION ALL SELECT 1 FROM earlier_suppressions WHERE address = ?1 AND source = 'report' AND key = ?2";
+        let address = in_a_labels(self.address);
+        db.prepare_cached(MADE)?.exists([&*without_needless_quotes(&address), self.key])
+    }
+}
+
+/// Whether no other host was the first to claim the report that has made an entry.
+pub(super) fn is_first_entry(db: &Connection, entry: &Suppressed) -> rusqlite::Result<bool> {
+    const IS_SHARED: &str = "SELECT is_on FROM shared_self";
+    const CLAIMED: &str = "SELECT key FROM reported WHERE event IN ('bounce_hard', 'soft-bounce') AND id = ?1
+        UNION ALL SELECT key FROM reported WHERE event = 'suppressed' AND id = ?2";
+    let Grounds { bounce, key, .. } = &entry.grounds;
+    if bounce.is_empty() || !db.prepare_cached(IS_SHARED)?.query_row([], |row| row.get::<_, bool>(0))? {
+        return Ok(true);
+    }
+    let mut claimed = db.prepare_cached(CLAIMED)?;
+    let keys = claimed.query_map([bounce, &of_reason(bounce, &entry.reason)], |row| row.get(0))?;
+    let keys = keys.collect::<rusqlite::Result<Vec<String>>>()?;
+    Ok(keys.is_empty() || keys.contains(key))
+}
+
+/// What is claimed of a report that suppresses, and is no hard bounce: a complaint about a message
+/// that bounced is another report.
+fn of_reason(bounce: &str, reason: &str) -> String {
+    format!("{bounce} {reason}")
 }
 
 /// What the plan of the message with this key adds to the counters.
@@ -33,20 +93,24 @@ pub(super) fn counted_once(
 ) -> rusqlite::Result<Tally> {
     let mut counted = tally.clone();
     for step in &plan.steps {
-        let (counter, id, address) = match &step.action {
+        let (event, id, address) = match &step.action {
             Action::Suppress(one) if step.after.is_none() && !one.unproven => {
-                (HARD, &one.grounds.bounce, &one.address)
+                let bounce = &one.grounds.bounce;
+                match counted.has(HARD) || bounce.is_empty() {
+                    true => (HARD, bounce.clone(), &one.address),
+                    false => (SUPPRESSED, of_reason(bounce, &one.reason), &one.address),
+                }
             }
             Action::Strike(one) if one.proven => match &one.bounce {
-                Some(bounce) => (SOFT, &bounce.id, &one.address),
+                Some(bounce) => (SOFT, bounce.id.clone(), &one.address),
                 None => continue,
             },
             _ => continue,
         };
         let until_ms = at_ms + ONCE_MS;
-        let effect = Effect { event: counter, id, address, key, at_ms, until_ms };
-        if !id.is_empty() && !report_rows::is_first(db, &effect)? {
-            counted.move_one(counter, AGAIN);
+        let effect = Effect { event, id: &id, address, key, at_ms, until_ms };
+        if !id.is_empty() && !report_rows::is_first(db, &effect)? && event != SUPPRESSED {
+            counted.move_one(event, AGAIN);
         }
     }
     Ok(counted)

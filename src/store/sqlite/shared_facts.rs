@@ -6,8 +6,9 @@
 //! (`store/shared_fact`), and what is shipped (`shared_rows`). Invariant: what is taken over is not
 //! noted as a change of this host.
 
+use super::counted_once::LostClaim;
 use super::suppression_rows::{self, COLUMNS, bring_back};
-use super::{counted_once, counter_rows, report_rows, strike_threshold};
+use super::{report_rows, strike_threshold};
 use crate::digest;
 use crate::plan::Grounds;
 use crate::store::shared_fact::{FactVersion, SharedFact, rank_of_claim, rank_of_time};
@@ -285,12 +286,13 @@ fn put_report(
     let [until_ms, key, digest] = fields(content);
     let Some(until_ms) = number(until_ms).filter(|until_ms| *until_ms > now_ms) else { return Ok(()) };
     // The same report may come back without its address, which was erased.
-    let is_known = "SELECT 1 FROM reported WHERE event = ?1 AND id = ?2 AND key = ?3";
+    let known = "SELECT key, address FROM reported WHERE event = ?1 AND id = ?2";
+    let known: Option<(String, String)> =
+        db.prepare_cached(known)?.query_row([event, id], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
     if before == Before::Own
-        && let Some((from, to)) = counted_once::taken_back(event)
-        && !db.prepare_cached(is_known)?.exists([event, id, key])?
+        && let Some((own, address)) = known.filter(|(own, _)| own != key)
     {
-        counter_rows::move_one(db, from, to)?;
+        LostClaim { event, id, key: &own, address: &address }.take_back(db)?;
     }
     let put =
         "INSERT OR REPLACE INTO reported (event, id, address, key, until_ms) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -5,6 +5,7 @@
 //! and never counted.
 
 use super::connection::SharedConnection;
+use super::counted_once::SOFT_BOUNCE;
 use super::report_rows;
 use crate::clock::DAY_MS;
 use crate::error::Result;
@@ -40,7 +41,7 @@ pub(super) fn count(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Resul
         None => false,
         Some(id) => {
             // A forged report must not hide the true one.
-            let event = if proven { "soft-bounce" } else { "soft-bounce unproven" };
+            let event = if proven { SOFT_BOUNCE } else { "soft-bounce unproven" };
             let until_ms = at_ms + window_ms;
             !report_rows::is_first(db, &Effect { event, id, address, key, at_ms, until_ms })?
         }

@@ -4,9 +4,14 @@
 //! that report, as if it had known the others. Not here: the threshold (`action/strike`).
 //! Invariant: of the hosts that know the same bounces, one goes on.
 
+use super::counter_rows;
 use crate::clock::{self, DAY_MS};
 use crate::plan::{Action, Plan, Strike};
 use rusqlite::{Connection, OptionalExtension, params};
+
+/// The counters of soft bounces below the threshold, and of those that reached it.
+pub(super) const BELOW: &str = "soft_bounce";
+pub(super) const REACHED: &str = "soft_bounce_threshold";
 
 /// Goes on with the plan of the newest soft bounce, if it is of this host, ended below the
 /// threshold, and all bounces that are known now reach it.
@@ -36,6 +41,7 @@ pub(super) fn reached_together(db: &Connection, address: &str, sender_domain: &s
         format!("{sender_domain} soft bounces of {address} on all hosts, {count} of {}", strike.threshold);
     db.prepare_cached("UPDATE steps SET state = 'succeeded', note = ?3 WHERE key = ?1 AND step = ?2")?
         .execute(params![key, step, note])?;
+    counter_rows::move_one(db, BELOW, REACHED)?;
     let go_on =
         "UPDATE steps SET state = 'pending', due_ms = ?2 WHERE key = ?1 AND state = 'skipped' AND EXISTS (
         SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
@@ -45,12 +51,29 @@ pub(super) fn reached_together(db: &Connection, address: &str, sender_domain: &s
     db.prepare_cached(open)?.execute([&key]).map(drop)
 }
 
+/// Whether the soft bounce with this id has reached the threshold in a report of this host.
+pub(super) fn has_reached(db: &Connection, key: &str, id: &str) -> rusqlite::Result<bool> {
+    let is_it = |strike: &Strike| strike.bounce.as_ref().is_some_and(|bounce| bounce.id == id);
+    Ok(strike_step(db, key, "succeeded", is_it)?.is_some())
+}
+
 /// The step of a report of this host that counted its soft bounce, without reaching the threshold.
 fn counted_step(
     db: &Connection,
     key: &str,
     address: &str,
     sender_domain: &str,
+) -> rusqlite::Result<Option<(i64, Strike)>> {
+    let is_it = |strike: &Strike| strike.address == address && strike.sender_domain == sender_domain;
+    strike_step(db, key, "noted", is_it)
+}
+
+/// The step of a report that counts such a soft bounce, if it ended in this state.
+fn strike_step(
+    db: &Connection,
+    key: &str,
+    state: &str,
+    is_it: impl Fn(&Strike) -> bool,
 ) -> rusqlite::Result<Option<(i64, Strike)>> {
     let plan: Option<Option<String>> = db
         .prepare_cached("SELECT plan FROM journal WHERE key = ?1")?
@@ -59,12 +82,9 @@ fn counted_step(
     let plan = plan.flatten().and_then(|plan| serde_json::from_str::<Plan>(&plan).ok());
     for (number, step) in plan.into_iter().flat_map(|plan| plan.steps).enumerate() {
         let Action::Strike(strike) = step.action else { continue };
-        let noted = "SELECT 1 FROM steps WHERE key = ?1 AND step = ?2 AND state = 'noted'";
+        let ended = "SELECT 1 FROM steps WHERE key = ?1 AND step = ?2 AND state = ?3";
         let number = number as i64;
-        if strike.address == address
-            && strike.sender_domain == sender_domain
-            && db.prepare_cached(noted)?.exists(params![key, number])?
-        {
+        if is_it(&strike) && db.prepare_cached(ended)?.exists(params![key, number, state])? {
             return Ok(Some((number, strike)));
         }
     }
