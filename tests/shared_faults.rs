@@ -154,3 +154,26 @@ fn a_store_that_is_replaced_beside_a_listener_is_shared_from_then_on() {
     wait_for(60, "the list in the new store", || is_suppressed(&one, GONE));
     assert_eq!(listener.stop(), 0);
 }
+
+#[test]
+fn the_status_says_why_and_since_when_exchanges_fail_although_the_server_answers() {
+    let redis = Redis::start(&[]);
+    let one = host(&redis, "");
+    tick(&one);
+    let status = |more: &[&str]| one.run(&[&["shared", "status"], more].concat(), b"");
+    assert_eq!((status(&[]).code, status(&["--json"]).code), (0, 0));
+    redis.cli(&["DEL", "carom:{0:7}:log"]);
+    redis.cli(&["SET", "carom:{0:7}:log", "what is this"]);
+    fails(&one, "carom:{0:7}:log");
+    let ran = status(&[]);
+    let failing = ran.stdout.lines().find(|line| line.starts_with("failing        since 20")).unwrap();
+    assert!(ran.code == 1 && failing.contains("what carom:{0:7}:log has"), "{ran:?}");
+    assert!(ran.stdout.contains("Redis ") && ran.stderr.contains("DEL 'carom:{0:7}:log'"), "{ran:?}");
+    let ran = status(&["--json"]);
+    let said: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+    let error = said["error"].as_str().unwrap();
+    assert!(ran.code == 1 && error.contains("DEL 'carom:{0:7}:log'") && said["server"].is_string(), "{said}");
+    redis.cli(&["DEL", "carom:{0:7}:log"]);
+    tick(&one);
+    assert_eq!((status(&[]).code, status(&["--json"]).code), (0, 0));
+}

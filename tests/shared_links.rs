@@ -249,3 +249,94 @@ fn a_part_of_a_url_that_means_nothing_is_refused_with_its_place() {
         assert!(ran.code != 0 && is_placed && said.contains(says) && !said.contains("abc"), "{url}: {said}");
     }
 }
+
+#[test]
+fn a_user_without_a_password_is_who_asks() {
+    let redis = Redis::start(&[]);
+    let rights = ["~carom:*", "~consume-mail:*", "+@all", "-@admin", "-@dangerous", "+info"];
+    let set = |user: &str, more: &[&str]| {
+        assert_eq!(redis.cli(&[&["ACL", "SETUSER", user, "on"], more, &rights].concat()), "OK");
+    };
+    set("open", &["nopass"]);
+    set("closed", &[">secret"]);
+    let config = |user: &str| format!("url = \"{}\"\nuser = \"{user}\"", redis.url());
+    share(&hosts(&config("open")));
+    let list = redis.cli(&["ACL", "LOG"]);
+    assert!(list.is_empty(), "{list}");
+    redis.cli(&["ACL", "SETUSER", "open", "-xrange"]);
+    let refused = |user: &str| hosts(&config(user))[0].run(&["cron"], b"").stderr;
+    assert!(refused("open").contains("xrange"), "it is this user who asks: {}", refused("open"));
+    let said = refused("closed");
+    assert!(said.contains("WrongPass") || said.contains("WRONGPASS") || said.contains("password"), "{said}");
+    assert!(said.contains("correct [shared] user and password"), "{said}");
+}
+
+#[test]
+fn what_a_server_refuses_has_the_fix_that_helps() {
+    let host = |redis: &Redis, more: &str| {
+        let host = sandbox(free_port(), "").config(&format!("[shared]\nurl = \"{}{more}\n", redis.url()));
+        std::fs::write(host.path("password"), "secret\n").unwrap();
+        let config = std::fs::read_to_string(host.path("carom.toml")).unwrap();
+        let config = config.replace("DIR", &host.dir.display().to_string());
+        std::fs::write(host.path("carom.toml"), config).unwrap();
+        host
+    };
+    let said = |host: &Sandbox| {
+        assert_eq!(host.run(&["suppress", "add", &format!("{}@x.example", fastrand::u64(..))], b"").code, 0);
+        let ran = host.run(&["cron"], b"");
+        assert_eq!(ran.code, 1, "{ran:?}");
+        ran.stderr
+    };
+    let redis = Redis::start(&["--databases", "4"]);
+    let with_password = "\"\npassword = \"file:DIR/password\"";
+    for (more, fix) in [
+        (with_password, "remove [shared] password, or give the server one"),
+        ("?db=9\"", "one that its configuration has (databases)"),
+    ] {
+        let said = said(&host(&redis, more));
+        assert!(said.contains(fix), "{more}: {said}");
+    }
+    // What a script may not do.
+    redis.cli(&["ACL", "SETUSER", "carom", "on", "nopass", "~carom:*", "~consume-mail:*", "+@all"]);
+    let host_of_user = host(&redis, "\"\nuser = \"carom\"");
+    tick(&host_of_user);
+    for rights in [&["-xadd"][..], &["+xadd", "-hset"], &["+hset", "resetkeys", "~carom:{0:hosts}*"]] {
+        redis.cli(&[&["ACL", "SETUSER", "carom"], rights].concat());
+        let said = said(&host_of_user);
+        assert!(said.contains("ACL SETUSER") && said.contains("counter_prefix"), "{rights:?}: {said}");
+    }
+    for command in ["EVAL", "INFO", "XADD", "HSET"] {
+        let redis = Redis::start(&["--rename-command", command, ""]);
+        let said = said(&host(&redis, "\""));
+        assert!(said.contains("rename-command"), "{command}: {said}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_the_password_or_the_authority_names_its_line() {
+    let place = Sandbox::new();
+    let missing = place.path("missing").display().to_string();
+    std::fs::write(place.path("ca.pem"), "no certificate\n").unwrap();
+    let empty = place.path("ca.pem").display().to_string();
+    for (config, key) in [
+        (format!("url = \"redis://127.0.0.1:1\"\npassword = \"file:{missing}\""), "password"),
+        (format!("url = \"rediss://127.0.0.1:1\"\nca = \"{missing}\""), "ca"),
+        (format!("url = \"rediss://127.0.0.1:1\"\nca = \"{empty}\""), "ca"),
+        (format!("url = \"redis://127.0.0.1:1\"\nca = \"{empty}\""), "ca"),
+    ] {
+        let host = &hosts(&config)[0];
+        let text = std::fs::read_to_string(host.path("carom.toml")).unwrap();
+        let line = text.lines().position(|line| line.starts_with(&format!("{key} = "))).unwrap() + 1;
+        let named = format!("carom.toml: line {line}: [shared] {key}: ");
+        for command in [&["cron"][..], &["shared", "resync"], &["check", "--connect"]] {
+            let ran = host.run(command, b"");
+            let said = format!("{}{}", ran.stdout, ran.stderr);
+            assert!(ran.code == 1 && said.contains(&named), "{config} {command:?}: {said}");
+        }
+        if key == "ca" {
+            let check = host.run(&["check"], b"");
+            let found = check.stdout.lines().any(|line| line.starts_with("wrong") && line.contains(&named));
+            assert!(check.code == 1 && found, "{config}: {check:?}");
+        }
+    }
+}

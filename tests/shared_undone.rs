@@ -167,3 +167,39 @@ fn a_log_that_was_lost_is_noticed_by_a_process_that_lives_without_a_tick() {
     ticks(&[&one, &two]);
     assert_eq!(list(&one), list(&two));
 }
+
+#[test]
+fn an_operators_entry_that_is_undone_brings_back_the_one_before_on_all_hosts() {
+    let (redis, application) = (Redis::start(&[]), Application::at(0));
+    let hosts = three(&redis, &application);
+    let [one, two, three] = &hosts;
+    let all = [one, two, three];
+    let now = |days: i64| hosts.iter().for_each(|host| host.advance(days * DAY_MS));
+    run(one, &["suppress", "add", GONE, "--reason", "first"]);
+    ticks(&all);
+    now(2);
+    run(two, &["suppress", "add", GONE, "--reason", "second"]);
+    ticks(&all);
+    now(2);
+    run(three, &["suppress", "add", GONE, "--reason", "third", "--days", "9"]);
+    ticks(&all);
+    for (since, left) in [("1d", "\"second\""), ("3d", "\"first\"")] {
+        assert!(hosts.iter().all(|host| !list(host).contains(left)));
+        run(one, &["suppress", "undo", "--since", since, "--source", "operator"]);
+        ticks(&all);
+        for host in &hosts {
+            assert!(list(host).contains(left) && list(host).lines().count() == 1, "{left}: {}", list(host));
+        }
+    }
+    // What an operator says with a term holds until then, and not what was said before.
+    run(two, &["suppress", "add", GONE, "--reason", "fourth", "--days", "1"]);
+    ticks(&all);
+    now(2);
+    ticks(&all);
+    assert!(hosts.iter().all(|host| !is_suppressed(host, GONE)));
+    let new = sandbox(1, "").config(&format!("[shared]\nurl = \"{}\"\n", redis.url()));
+    new.advance(6 * DAY_MS);
+    tick(&new);
+    assert!(!is_suppressed(&new, GONE), "{}", list(&new));
+    assert_eq!(run(one, &["shared", "diff"]), run(three, &["shared", "diff"]));
+}

@@ -20,6 +20,12 @@ pub(super) fn shared_findings(config: &Config) -> Vec<Finding> {
     if !config.shared.get().is_ok_and(SharedStore::is_used) {
         return Vec::new();
     }
+    let authority = shared::try_authority(&config.shared).err();
+    let authority = authority.iter().map(|error| Finding::error(SUBJECT, error));
+    authority.chain(of_exchanges(config)).collect()
+}
+
+fn of_exchanges(config: &Config) -> Vec<Finding> {
     let path = config.store_path();
     if !path.exists() {
         return vec![Finding::good(SUBJECT, "the first tick begins to exchange with other hosts")];
@@ -74,8 +80,10 @@ fn unshared(state: &ExchangeState) -> Option<Finding> {
 
 /// Whether the server answers, is one that carom can use, and takes writes.
 pub(crate) fn connect_to_shared(config: &Config) -> Vec<Finding> {
-    let Some(shared) = config.shared.get().ok().filter(|shared| shared.is_used()) else { return Vec::new() };
-    let findings = match shared::probe(shared) {
+    if !config.shared.get().is_ok_and(SharedStore::is_used) {
+        return Vec::new();
+    }
+    let findings = match shared::probe(&config.shared) {
         Ok(probed) => {
             let answers = format!("[shared] url answers: Redis {}", probed.version);
             let faults = probed.faults.iter().map(|error| Finding::error("connect", error));
@@ -83,6 +91,9 @@ pub(crate) fn connect_to_shared(config: &Config) -> Vec<Finding> {
         }
         Err(error) => vec![Finding::error("connect", &error)],
     };
-    let of_url = |finding: Finding| finding.of_key(config, &["shared", "url"]);
+    let of_url = |finding: Finding| match finding.place {
+        Some(_) => finding,
+        None => finding.of_key(config, &["shared", "url"]),
+    };
     findings.into_iter().map(of_url).collect()
 }

@@ -7,7 +7,7 @@ use super::terminal::{Terminal, print};
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::shared::{self, Compared, KnownHost, SharedDesk, StateMark};
 use crate::store::Store;
 use crate::text::{bounded, counted, one_line};
@@ -64,7 +64,7 @@ fn show(compared: &Compared, [taken, put, outdated]: [&str; 3], terminal: Termin
     })
 }
 
-/// Also without the server: what waits is known here.
+/// Also without the server: what waits is known here, and how the last exchange ended.
 fn status(config: &Config, store: &Store, terminal: Terminal) -> Result<Exit> {
     let shared = config.shared.get()?;
     let (mark, this) = (StateMark::read(store)?.unwrap_or_default(), store.this_host()?);
@@ -72,49 +72,42 @@ fn status(config: &Config, store: &Store, terminal: Terminal) -> Result<Exit> {
     let behind = store.group_positions()?.iter().filter(|one| one.is_behind()).count();
     let asked =
         SharedDesk::open(config, store).and_then(|mut desk| Ok((desk.server().to_owned(), desk.hosts()?)));
-    let (server, hosts) = match &asked {
-        Ok((server, hosts)) => (Some(server), hosts.as_slice()),
-        Err(_) => (None, [].as_slice()),
+    let (server, hosts, error) = match &asked {
+        Ok((server, hosts)) => (Some(server), hosts.as_slice(), None),
+        Err(error) => (None, [].as_slice(), Some(error)),
     };
     let time = |at_ms: Option<i64>| at_ms.map(clock::rfc3339);
-    let error = asked.as_ref().err().map(ToString::to_string);
-    let reached = match &asked {
-        Ok((version, _)) => format!("Redis {version}"),
-        Err(error) => format!("is not used: {}", error.text()),
-    };
+    let last = mark.last_error();
     if terminal.json {
         let said = json!({
-            "name": shared.name, "host": format!("{:08x}", this.host), "server": server, "error": error,
+            "name": shared.name, "host": format!("{:08x}", this.host), "server": server,
+            "error": error.or(last.as_ref()).map(ToString::to_string),
             "exchanged": time(mark.exchanged_ms), "failing_since": time(mark.failing_ms),
             "waiting": waiting, "groups_behind": behind, "hosts": hosts,
         });
         terminal.show(&said, String::new)?;
     } else {
-        print(words(
-            &[
-                ("installation", shared.name.clone()),
-                ("this host", format!("{:08x}", this.host)),
-                ("server", reached),
-                ("exchanged", time(mark.exchanged_ms).unwrap_or_else(|| "never".into())),
-                (
-                    "waiting",
-                    format!(
-                        "{} to be shipped to other hosts, {} to be compared",
-                        counted(waiting, "fact"),
-                        counted(behind as u64, "group")
-                    ),
-                ),
-            ],
-            hosts,
-        ))?;
-    }
-    match asked {
-        Ok(_) => Ok(Exit::Ok),
-        Err(error) if terminal.json => {
-            drop(error);
-            Ok(Exit::Failure)
+        let reached = match (server, error) {
+            (Some(version), _) => format!("Redis {version}"),
+            (None, error) => format!("is not used: {}", error.map_or("", Error::text)),
+        };
+        let mut lines = vec![
+            ("installation", shared.name.clone()),
+            ("this host", format!("{:08x}", this.host)),
+            ("server", reached),
+            ("exchanged", time(mark.exchanged_ms).unwrap_or_else(|| "never".into())),
+        ];
+        if let (Some(since), Some(last)) = (time(mark.failing_ms), &last) {
+            lines.push(("failing", format!("since {since}: {}", last.text())));
         }
-        Err(error) => Err(error),
+        let (facts, groups) = (counted(waiting, "fact"), counted(behind as u64, "group"));
+        lines.push(("waiting", format!("{facts} to be shipped to other hosts, {groups} to be compared")));
+        print(words(&lines, hosts))?;
+    }
+    match asked.err().or(last) {
+        None => Ok(Exit::Ok),
+        Some(_) if terminal.json => Ok(Exit::Failure),
+        Some(error) => Err(error),
     }
 }
 

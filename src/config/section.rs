@@ -42,6 +42,14 @@ impl<T> ConfigSection<T> {
     }
 }
 
+impl<T> ConfigSection<T> {
+    /// What an error of later says about a key of the first table, with its line.
+    pub(crate) fn about(&self, key: &str, error: &Error) -> Error {
+        let Inner { file, tables, .. } = &*self.0;
+        file.explain(&ConfigFault::error(tables.first().copied().unwrap_or_default(), key, error))
+    }
+}
+
 impl<T> Clone for ConfigSection<T> {
     fn clone(&self) -> ConfigSection<T> {
         ConfigSection(self.0.clone())

@@ -73,6 +73,10 @@ impl SharedStore {
             let fix = "write it into a file, and name that: password = \"file:/etc/carom/redis.password\"";
             return fault("password", "the password cannot be written here", fix);
         }
+        if table.ca.is_some() && table.url.is_some() && !urls.iter().any(|url| is_tls(url)) {
+            let fix = "use rediss://HOST:PORT, with the port of tls-port, or remove ca";
+            return fault("ca", "is for TLS, and the URL is not rediss://", fix);
+        }
         let prefix = table.counter_prefix.unwrap_or_else(|| format!("consume-mail:{}:", table.name));
         Ok(SharedStore {
             urls,
@@ -91,12 +95,20 @@ impl SharedStore {
         !self.urls.is_empty()
     }
 
+    /// Whether its servers are reached through TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.urls.iter().any(|url| is_tls(url))
+    }
+
     /// The password, read now.
     pub(crate) fn secret(&self) -> Result<Option<String>> {
         let written: Vec<String> = self.password.iter().cloned().collect();
-        let read = secret_source::all(&written).map_err(|error| error.within("[shared] password"))?;
-        Ok(read.into_iter().next())
+        Ok(secret_source::all(&written)?.into_iter().next())
     }
+}
+
+fn is_tls(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.scheme() == "rediss")
 }
 
 /// A part of a URL that nobody reads: whoever wrote it meant something by it.

@@ -11,7 +11,7 @@ use super::server_link::ServerLink;
 use super::state_mark::StateMark;
 use super::{exchange, take_part, wrong_clock};
 use crate::clock;
-use crate::config::{Config, SharedStore};
+use crate::config::{Config, ConfigSection, SharedStore};
 use crate::deadline::{Deadline, stopping};
 use crate::error::{Error, Result};
 use crate::store::Store;
@@ -41,9 +41,7 @@ impl LiveExchange {
         if config.shared.get()?.is_used() {
             let (config, over) = (config.clone(), over.clone());
             let work = move || {
-                if let Ok(shared) = config.shared.get() {
-                    keep_exchanging(shared, &config.store_path(), &over);
-                }
+                keep_exchanging(&config.shared, &config.store_path(), &over);
             };
             std::thread::Builder::new().name("shared".into()).spawn(work).map_err(Error::new)?;
         }
@@ -74,7 +72,7 @@ impl Drop for LiveExchange {
 }
 
 /// A store that was replaced is left: a backup that was restored is what this host has now.
-fn keep_exchanging(shared: &SharedStore, path: &Path, over: &AtomicBool) {
+fn keep_exchanging(shared: &ConfigSection<SharedStore>, path: &Path, over: &AtomicBool) {
     while !is_over(over) {
         let store = Store::lazy(path);
         exchange_with(shared, &store, over);
@@ -90,7 +88,7 @@ fn is_over(over: &AtomicBool) -> bool {
 }
 
 /// Until it is over, or the store was replaced.
-fn exchange_with(shared: &SharedStore, store: &Store, over: &AtomicBool) {
+fn exchange_with(shared: &ConfigSection<SharedStore>, store: &Store, over: &AtomicBool) {
     let (mut link, mut pause, mut noted): (Option<ServerLink>, _, Option<Noted>) = (None, PAUSE, None);
     let mut turn = 0_u32;
     while !is_over(over) && !store.is_replaced() {
@@ -114,17 +112,18 @@ fn exchange_with(shared: &SharedStore, store: &Store, over: &AtomicBool) {
 }
 
 fn exchange_once(
-    shared: &SharedStore,
+    section: &ConfigSection<SharedStore>,
     store: &Store,
     link: &mut Option<ServerLink>,
     turn: u32,
 ) -> Result<()> {
+    let shared = section.get()?;
     take_part(store)?;
     // Another process of this host exchanges now.
     let Some(_alone) = store.lock_sharing()? else { return Ok(()) };
     wrong_clock::compare_if_right_again(store)?;
     if link.is_none() {
-        *link = Some(ServerLink::open(shared)?);
+        *link = Some(ServerLink::open(section)?);
     }
     match link {
         Some(link) => {

@@ -43,7 +43,7 @@ mod wrong_clock;
 pub(crate) use comparing::Compared;
 pub(crate) use host_registry::KnownHost;
 pub(crate) use live::LiveExchange;
-pub(crate) use probing::probe;
+pub(crate) use probing::{probe, try_authority};
 pub(crate) use state_mark::{ExchangeState, StateMark, waiting};
 
 use crate::clock;
@@ -99,14 +99,15 @@ fn tick_within(config: &Config, store: &Store, deadline: Deadline) -> Result<Opt
     take_part(store)?;
     let Some(_alone) = locked(store, deadline.within(LOCK))? else { return Ok(None) };
     wrong_clock::compare_if_right_again(store)?;
-    let exchanged = ServerLink::open(shared).and_then(|mut link| {
+    let exchanged = ServerLink::open(&config.shared).and_then(|mut link| {
         let mut faults = FirstFault::default();
         let exchanged = exchange::run(store, &mut link, shared, ReadFrom::Last, deadline, &mut faults);
         wrong_clock::note_ahead(store, &mut link)?;
         let exchanged = exchanged?;
         faults.of(patrol::patrol(store, &mut link, shared));
         if faults.of(host_registry::sign_in(store, &mut link, shared)).is_some() {
-            faults.of(shipped_totals::ship(store, &mut link, shared, deadline));
+            let shipped = shipped_totals::ship(store, &mut link, shared, deadline, &mut faults);
+            faults.of(shipped);
         }
         store.forget_removed(clock::now_ms())?;
         faults.end().map(|()| exchanged)
@@ -152,7 +153,7 @@ impl<'a> SharedDesk<'a> {
             return Err(Error::new("nothing is shared").remedy("set [shared] url in the config"));
         }
         take_part(store)?;
-        Ok(SharedDesk { shared, store, link: ServerLink::open(shared)? })
+        Ok(SharedDesk { shared, store, link: ServerLink::open(&config.shared)? })
     }
 
     /// The version that the server gives.
@@ -175,7 +176,8 @@ impl<'a> SharedDesk<'a> {
             (self.store, &mut self.link, self.shared, FirstFault::default());
         let compared = comparing::compare_all(store, link, shared, deadline, &mut faults)?;
         exchange::run(store, link, shared, ReadFrom::Last, deadline, &mut faults)?;
-        faults.of(shipped_totals::ship(store, link, shared, deadline));
+        let shipped = shipped_totals::ship(store, link, shared, deadline, &mut faults);
+        faults.of(shipped);
         let ended = faults.end();
         StateMark::note(store, ended.as_ref().err())?;
         ended.map(|()| compared)

@@ -3,10 +3,11 @@
 //! Not here: exchanging. Invariant: what is written is gone within seconds.
 
 use super::logged_change::{read_as, texts};
+use super::server_access::tls;
 use super::server_keys as keys;
 use super::server_link::ServerLink;
 use crate::clock;
-use crate::config::SharedStore;
+use crate::config::{ConfigSection, SharedStore};
 use crate::error::{Error, Result};
 
 /// Milliseconds that its clock may be off.
@@ -21,13 +22,18 @@ pub(crate) struct Probed {
     pub(crate) faults: Vec<Error>,
 }
 
-pub(crate) fn probe(shared: &SharedStore) -> Result<Probed> {
-    let mut link = ServerLink::open(shared)?;
+pub(crate) fn probe(section: &ConfigSection<SharedStore>) -> Result<Probed> {
+    let (shared, mut link) = (section.get()?, ServerLink::open(section)?);
     let mut faults = Vec::new();
     faults.extend(may_write(&mut link, shared).err());
     faults.extend(keeps_all(&mut link).err());
     faults.extend(is_in_time(&mut link).err());
     Ok(Probed { version: link.version().to_owned(), faults })
+}
+
+/// Error: the authority of its certificate cannot be read. Nothing is connected to.
+pub(crate) fn try_authority(section: &ConfigSection<SharedStore>) -> Result<()> {
+    tls(section).map(drop)
 }
 
 /// Error: it takes no writes of ours now.

@@ -4,7 +4,7 @@
 //! Not here: connecting (`server_connection`). Invariant: secrets and certificates are read once
 //! for all servers of a link.
 
-use crate::config::SharedStore;
+use crate::config::{ConfigSection, SharedStore};
 use crate::error::{Context, Error, Result};
 use crate::files::regular;
 use rustls::pki_types::CertificateDer;
@@ -50,14 +50,14 @@ pub(super) struct ServerAccess {
 
 impl ServerAccess {
     /// The servers of the config, and how they are reached.
-    pub(super) fn of(shared: &SharedStore) -> Result<(Vec<ServerAddress>, ServerAccess)> {
+    pub(super) fn of(section: &ConfigSection<SharedStore>) -> Result<(Vec<ServerAddress>, ServerAccess)> {
+        let shared = section.get()?;
         let urls: Vec<Url> = shared.urls.iter().filter_map(|url| Url::parse(url).ok()).collect();
-        let is_tls = urls.iter().any(|url| url.scheme() == "rediss");
         let access = ServerAccess {
             user: shared.user.clone(),
-            password: shared.secret()?,
+            password: shared.secret().map_err(|error| section.about("password", &error))?,
             database: urls.first().and_then(database).filter(|number| *number > 0),
-            tls: if is_tls { Some(Arc::new(trusting(shared.ca.as_deref())?)) } else { None },
+            tls: tls(section)?,
             timeout: shared.timeout,
         };
         Ok((urls.iter().filter_map(address).collect(), access))
@@ -68,6 +68,18 @@ impl ServerAccess {
         let (tls, timeout) = (self.tls.clone(), self.timeout);
         ServerAccess { user: None, password: None, database: None, tls, timeout }
     }
+}
+
+/// `None`: in clear.
+pub(super) fn tls(section: &ConfigSection<SharedStore>) -> Result<Option<Arc<ClientConfig>>> {
+    let shared = section.get()?;
+    if !shared.is_tls() {
+        return Ok(None);
+    }
+    let ca = &shared.ca;
+    let key = if ca.is_some() { "ca" } else { "url" };
+    let trusting = trusting(ca.as_deref()).map_err(|error| section.about(key, &error))?;
+    Ok(Some(Arc::new(trusting)))
 }
 
 fn address(url: &Url) -> Option<ServerAddress> {

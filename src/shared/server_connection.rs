@@ -61,10 +61,10 @@ impl ServerConnection {
             has_failed: false,
         };
         let mut login = Vec::new();
-        if let Some(password) = &access.password {
-            let mut auth = redis::cmd("AUTH");
-            auth.arg(access.user.as_deref()).arg(password);
-            login.push(auth);
+        if access.user.is_some() || access.password.is_some() {
+            // A user with `nopass` takes any password: AUTH has to have one.
+            let password = access.password.as_deref().unwrap_or_default();
+            login.push(redis::cmd("AUTH").arg(access.user.as_deref()).arg(password).to_owned());
         }
         login.extend(access.database.map(|number| redis::cmd("SELECT").arg(number).to_owned()));
         for answer in connection.ask(&login, until).map_err(|error| error.within(address))? {

@@ -12,6 +12,40 @@ use std::time::Duration;
 const SEE_IT: &str =
     "see whether it runs and [shared] url is right: redis-cli -u URL PING; carom tries again at each tick";
 
+/// What a server says, in upper case, and the fix. The first that fits is taken: what scripts are
+/// refused has no code of its own.
+const FIXES: &[(&[&str], &str)] = &[
+    (
+        &["UNKNOWN COMMAND", "UNKNOWN REDIS COMMAND"],
+        "remove the rename-command of it from the server's configuration; before version 6, use Redis 6 \
+         or later, or Valkey",
+    ),
+    (
+        &["WITHOUT ANY PASSWORD CONFIGURED"],
+        "remove [shared] password, or give the server one: requirepass, or ACL SETUSER",
+    ),
+    (&["WRONGPASS", "NOAUTH", "AUTHENTICATION"], "correct [shared] user and password"),
+    (
+        &["NOPERM", "USER EXECUTING THE SCRIPT"],
+        "let its user do it: ACL SETUSER NAME ~carom:* ~consume-mail:* +@all -@admin -@dangerous +info; \
+         with [shared] counter_prefix, also ~PREFIX*",
+    ),
+    (&["OOM"], "it is full: raise its maxmemory; its maxmemory-policy must be noeviction"),
+    (&["READONLY"], "it is a replica: set [shared] url to the master, or use cluster or sentinel"),
+    (&["MISCONF"], "it cannot save to its disk: see its log"),
+    (
+        &["CLUSTERDOWN", "MASTERDOWN", "LOADING"],
+        "wait until it is up: redis-cli INFO; carom tries again at each tick",
+    ),
+    (&["MOVED"], "it is a node of a Cluster: set [shared] cluster = true"),
+    (&["CLUSTER SUPPORT DISABLED"], "it is one server: remove [shared] cluster"),
+    (
+        &["DB INDEX IS OUT OF RANGE", "SELECT IS NOT ALLOWED IN CLUSTER MODE"],
+        "set the number after the port in [shared] url to one that its configuration has (databases), \
+         or remove it",
+    ),
+];
+
 /// Error: the server has refused.
 pub(super) fn accepted(answer: Value) -> Result<Value> {
     answer.extract_error().map_err(|error| explained(&error))
@@ -38,31 +72,26 @@ pub(super) fn not_ours(key: &str) -> Error {
         .remedy(format_args!("redis-cli DEL '{key}'; carom shared resync"))
 }
 
+/// A total has a field that is not the count of a host.
+pub(super) fn not_counted(key: &str, field: &[u8]) -> Error {
+    let key = one_line(bounded(key, 200));
+    let shown: String = bounded(&String::from_utf8_lossy(field), 100).escape_default().collect();
+    let text = format!("the shared store: the field {shown} of {key} is not the count of a host");
+    // Only of what is plain, the words are those that redis-cli takes.
+    let is_plain = field.iter().all(|octet| octet.is_ascii_alphanumeric() || b"-_.:".contains(octet));
+    Error::new(text).remedy(match is_plain && field.len() <= 100 {
+        true => format!("redis-cli HDEL '{key}' '{shown}'; a host that counts puts its own again"),
+        false => format!("redis-cli DEL '{key}'; each host puts its count again: carom shared resync"),
+    })
+}
+
 /// What the server said.
 fn explained(error: &RedisError) -> Error {
     let text = error.to_string();
-    let says = |word: &str| text.to_uppercase().contains(word) || error.code() == Some(word);
-    let fix = if says("WRONGPASS") || says("NOAUTH") || says("AUTHENTICATION") {
-        "correct [shared] user and password"
-    } else if says("NOPERM") {
-        "let its user do it: ACL SETUSER NAME ~carom:* ~consume-mail:* +@all -@admin -@dangerous +info"
-    } else if says("OOM") {
-        "it is full: raise its maxmemory; its maxmemory-policy must be noeviction"
-    } else if says("READONLY") {
-        "it is a replica: set [shared] url to the master, or use cluster or sentinel"
-    } else if says("MISCONF") {
-        "it cannot save to its disk: see its log"
-    } else if says("CLUSTERDOWN") || says("MASTERDOWN") || says("LOADING") {
-        "wait until it is up: redis-cli INFO; carom tries again at each tick"
-    } else if says("MOVED") {
-        "it is a node of a Cluster: set [shared] cluster = true"
-    } else if says("CLUSTER SUPPORT DISABLED") {
-        "it is one server: remove [shared] cluster"
-    } else if says("UNKNOWN COMMAND") {
-        "use Redis 6 or later, or Valkey"
-    } else {
-        SEE_IT
-    };
+    let upper = text.to_uppercase();
+    let says = |word: &str| upper.contains(word) || error.code() == Some(word);
+    let fix = FIXES.iter().find(|(words, _)| words.iter().any(|word| says(word)));
+    let fix = fix.map_or(SEE_IT, |(_, fix)| fix);
     Error::new(format_args!("the shared store: {}", one_line(bounded(&text, 400)))).remedy(fix)
 }
 

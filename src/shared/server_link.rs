@@ -9,7 +9,7 @@ use super::sentinels;
 use super::server_access::ServerAccess;
 use super::server_connection::ServerConnection;
 use super::server_fault::accepted_of;
-use crate::config::{SharedStore, Topology};
+use crate::config::{ConfigSection, SharedStore, Topology};
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::text::one_line;
@@ -33,8 +33,8 @@ enum Linked {
 }
 
 impl ServerLink {
-    pub(super) fn open(shared: &SharedStore) -> Result<ServerLink> {
-        let (servers, access) = ServerAccess::of(shared)?;
+    pub(super) fn open(section: &ConfigSection<SharedStore>) -> Result<ServerLink> {
+        let (shared, (servers, access)) = (section.get()?, ServerAccess::of(section)?);
         let timeout = access.timeout;
         let to = match &shared.topology {
             Topology::Cluster => Linked::Cluster(Box::new(ClusterNodes::open(servers, access)?)),

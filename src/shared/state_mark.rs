@@ -70,6 +70,16 @@ pub(crate) fn waiting(store: &Store, mark: &StateMark) -> Result<u64> {
 }
 
 impl StateMark {
+    /// Why the last exchange failed; `None`: it did not.
+    pub(crate) fn last_error(&self) -> Option<Error> {
+        self.failing_ms?;
+        let error = Error::new(self.error.as_deref().unwrap_or("exchanges fail for an unknown reason"));
+        Some(match &self.fix {
+            Some(fix) => error.remedy(fix),
+            None => error,
+        })
+    }
+
     /// `None`: there was no exchange yet.
     pub(crate) fn read(store: &Store) -> Result<Option<StateMark>> {
         Ok(store.marked(MARK)?.and_then(|text| serde_json::from_str(&text).ok()))
