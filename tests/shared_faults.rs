@@ -177,3 +177,27 @@ fn the_status_says_why_and_since_when_exchanges_fail_although_the_server_answers
     tick(&one);
     assert_eq!((status(&[]).code, status(&["--json"]).code), (0, 0));
 }
+
+#[test]
+fn what_only_a_tick_does_is_not_well_because_a_process_exchanges() {
+    let redis = Redis::start(&[]);
+    let [one, two] = ["", ""].map(|settings| host(&redis, settings));
+    hard(&one, GONE);
+    tick(&one);
+    let total = redis.cli(&["--scan", "--pattern", "carom:{0:c*}:total:cbounce_hard"]);
+    redis.cli(&["HSET", &total, "somebody", "5"]);
+    fails(&one, "is not the count of a host");
+    let _ships = listener::Listener::start(&one, "socketmap");
+    // What is exchanged after the first time, at which it is noted how it goes.
+    for address in ["first@there.example", "second@there.example"] {
+        assert_eq!(one.run(&["suppress", "add", address], b"").code, 0);
+        wait_for(60, "the exchange of the process", || {
+            tick(&two);
+            is_suppressed(&two, address)
+        });
+    }
+    assert_eq!(one.run(&["shared", "status"], b"").code, 1);
+    redis.cli(&["HDEL", &total, "somebody"]);
+    tick(&one);
+    assert_eq!(one.run(&["shared", "status"], b"").code, 0);
+}

@@ -7,6 +7,7 @@
 
 use super::collecting::LINES;
 use super::event_queue::EventQueue;
+use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::index::Index;
 use crate::store::Store;
@@ -44,18 +45,25 @@ pub(super) fn note(store: &Store, queue: &EventQueue) -> Result<()> {
     }
 }
 
-/// Has everything collected again that a lost queue had.
-pub(super) fn recall(store: &Store, index: Option<&Index>, queue: &mut EventQueue) -> Result<()> {
+/// Has everything collected again that a lost queue had. Returns whether that could be done: not
+/// while another tick reads a log.
+pub(super) fn recall(
+    config: &Config,
+    store: &Store,
+    index: Option<&Index>,
+    queue: &mut EventQueue,
+) -> Result<bool> {
     let Some(known) = KnownQueue::read(store)? else {
         // What this queue had before, if an earlier version made it, is not known.
         let lines = store.marked(LINES)?;
         store.mark(DELIVERED, lines.as_deref().unwrap_or("{}"))?;
-        return note(store, queue);
+        return note(store, queue).map(|()| true);
     };
     let is_shorter = (known.segment, known.length) > queue.end();
     if known.id == queue.id && !is_shorter {
-        return Ok(());
+        return Ok(true);
     }
+    let Some(_alone) = Index::lock(&config.index_path())? else { return Ok(false) };
     tracing::warn!("the queue of events was lost; events that had not arrived are collected again");
     if is_shorter && known.id == queue.id {
         // A sink may know the token of a batch from the same place.
@@ -66,15 +74,23 @@ pub(super) fn recall(store: &Store, index: Option<&Index>, queue: &mut EventQueu
     }
     store.collected_suppression_changes(0)?;
     index.map_or(Ok(()), Index::events_are_lost)?;
-    note(store, queue)
+    note(store, queue).map(|()| true)
 }
 
 /// Every sink has everything: nothing would have to be collected again.
-pub(super) fn is_delivered(store: &Store, index: Option<&Index>) -> Result<()> {
+pub(super) fn is_delivered(config: &Config, store: &Store, index: Option<&Index>) -> Result<()> {
     let (lines, known) = (store.marked(LINES)?, store.marked(DELIVERED)?);
     if let Some(lines) = lines.filter(|lines| known.as_ref() != Some(lines)) {
         store.mark(DELIVERED, &lines)?;
     }
     store.delivered_suppression_changes()?;
-    index.map_or(Ok(()), Index::events_are_delivered)
+    let Some(index) = index else { return Ok(()) };
+    if !index.has_queued_events()? {
+        return Ok(());
+    }
+    // While another tick reads a log, they stay until the next one.
+    match Index::lock(&config.index_path())? {
+        Some(_alone) => index.events_are_delivered(),
+        None => Ok(()),
+    }
 }

@@ -95,7 +95,9 @@ fn run(
     let Some(_alone) = lock::try_take(&lock).context(lock.display())? else { return Ok(Vec::new()) };
     let mut queue = EventQueue::open(&directory)?;
     let store = &doors.store;
-    known_queue::recall(store, index, &mut queue)?;
+    if !known_queue::recall(config, store, index, &mut queue)? {
+        return Ok(Vec::new());
+    }
     let mut marks: Vec<SinkMark> = Vec::with_capacity(sinks.len());
     for sink in sinks {
         let mut mark = store.sink_mark(&sink.name())?;
@@ -127,7 +129,7 @@ fn run(
     let has_all = |mark: &SinkMark| mark.until.is_none() && queue.waiting(mark) == 0;
     // What waits for a sink that drops the oldest may be lost.
     if sinks.iter().zip(&marks).all(|(sink, mark)| sink.drop_oldest || has_all(mark)) {
-        problems.extend(known_queue::is_delivered(store, index).err());
+        problems.extend(known_queue::is_delivered(config, store, index).err());
     }
     match marks.iter().all(has_all) {
         true => queue.begin_segment()?,

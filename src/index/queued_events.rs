@@ -20,13 +20,19 @@ impl Index {
         self.move_work(PendingWork::Event.name(), QUEUED, (*first, *last))
     }
 
-    /// Every sink has them.
+    /// Whether there are any.
+    pub(crate) fn has_queued_events(&self) -> Result<bool> {
+        let any = self.connection.prepare_cached("SELECT 1 FROM owed WHERE what = ?1 LIMIT 1");
+        self.checked(any.and_then(|mut any| any.exists([QUEUED])))
+    }
+
+    /// Every sink has them. The caller has the lock of the index.
     pub(crate) fn events_are_delivered(&self) -> Result<()> {
         let forgotten = self.connection.execute("DELETE FROM owed WHERE what = ?1", [QUEUED]);
         self.checked(forgotten).map(drop)
     }
 
-    /// The queue is lost: they are pending again.
+    /// The queue is lost: they are pending again. The caller has the lock of the index.
     pub(crate) fn events_are_lost(&self) -> Result<()> {
         self.move_work(QUEUED, PendingWork::Event.name(), (i64::MIN, i64::MAX))
     }

@@ -17,6 +17,10 @@ impl FirstFault {
         }
     }
 
+    pub(super) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Error: there was a fault.
     pub(super) fn end(self) -> Result<()> {
         self.0.map_or(Ok(()), Err)

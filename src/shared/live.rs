@@ -8,7 +8,7 @@
 use super::exchange::ReadFrom;
 use super::first_fault::FirstFault;
 use super::server_link::ServerLink;
-use super::state_mark::StateMark;
+use super::state_mark::{ExchangeBy, StateMark};
 use super::{exchange, take_part, wrong_clock};
 use crate::clock;
 use crate::config::{Config, ConfigSection, SharedStore};
@@ -95,7 +95,7 @@ fn exchange_with(shared: &ConfigSection<SharedStore>, store: &Store, over: &Atom
         turn = turn.wrapping_add(1);
         match exchange_once(shared, store, &mut link, turn) {
             Ok(()) if noted.is_none_or(|noted| noted.is_over()) => {
-                let _ = StateMark::note(store, None);
+                let _ = StateMark::note(store, None, ExchangeBy::LivingProcess);
                 (noted, pause) = (Some(Noted { at: Instant::now(), at_ms: clock::now_ms() }), PAUSE);
             }
             Ok(()) => pause = PAUSE,
@@ -103,7 +103,7 @@ fn exchange_with(shared: &ConfigSection<SharedStore>, store: &Store, over: &Atom
                 if noted.is_some() || pause == PAUSE {
                     tracing::warn!(%error, "cannot exchange with other hosts; trying again");
                 }
-                let _ = StateMark::note(store, Some(&error));
+                let _ = StateMark::note(store, Some(&error), ExchangeBy::LivingProcess);
                 (link, noted, pause) = (None, None, (pause * 2).min(LONGEST_PAUSE));
             }
         }

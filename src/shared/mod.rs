@@ -57,6 +57,7 @@ use exchange::ReadFrom;
 use fact_place::GROUPS;
 use first_fault::FirstFault;
 use server_link::ServerLink;
+use state_mark::ExchangeBy;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
@@ -99,11 +100,15 @@ fn tick_within(config: &Config, store: &Store, deadline: Deadline) -> Result<Opt
     take_part(store)?;
     let Some(_alone) = locked(store, deadline.within(LOCK))? else { return Ok(None) };
     wrong_clock::compare_if_right_again(store)?;
+    let mut by = ExchangeBy::Tick;
     let exchanged = ServerLink::open(&config.shared).and_then(|mut link| {
         let mut faults = FirstFault::default();
         let exchanged = exchange::run(store, &mut link, shared, ReadFrom::Last, deadline, &mut faults);
         wrong_clock::note_ahead(store, &mut link)?;
         let exchanged = exchanged?;
+        if faults.is_none() {
+            by = ExchangeBy::TickAlone;
+        }
         faults.of(patrol::patrol(store, &mut link, shared));
         if faults.of(host_registry::sign_in(store, &mut link, shared)).is_some() {
             let shipped = shipped_totals::ship(store, &mut link, shared, deadline, &mut faults);
@@ -112,7 +117,7 @@ fn tick_within(config: &Config, store: &Store, deadline: Deadline) -> Result<Opt
         store.forget_removed(clock::now_ms())?;
         faults.end().map(|()| exchanged)
     });
-    StateMark::note(store, exchanged.as_ref().err())?;
+    StateMark::note(store, exchanged.as_ref().err(), by)?;
     exchanged.map(Some)
 }
 
@@ -179,7 +184,7 @@ impl<'a> SharedDesk<'a> {
         let shipped = shipped_totals::ship(store, link, shared, deadline, &mut faults);
         faults.of(shipped);
         let ended = faults.end();
-        StateMark::note(store, ended.as_ref().err())?;
+        StateMark::note(store, ended.as_ref().err(), ExchangeBy::TickAlone)?;
         ended.map(|()| compared)
     }
 

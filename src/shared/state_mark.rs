@@ -21,12 +21,24 @@ pub(crate) struct StateMark {
     pub(crate) error: Option<String>,
     #[serde(default)]
     pub(crate) fix: Option<String>,
+    /// It failed in what only ticks do: a process that lives does not know that it is well again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) of_tick: bool,
     /// What time it was then, whether it went well or not.
     #[serde(default)]
     pub(super) clock_ms: Option<i64>,
     /// The least rank that was not taken over because it was too far ahead.
     #[serde(default)]
     pub(super) ahead: Option<i64>,
+}
+
+/// Who exchanged, or failed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExchangeBy {
+    LivingProcess,
+    Tick,
+    /// A tick, after what living processes do too.
+    TickAlone,
 }
 
 /// How exchanges go, and what is left for them.
@@ -89,16 +101,20 @@ impl StateMark {
         store.mark(MARK, &serde_json::to_string(self).unwrap_or_default())
     }
 
-    /// An exchange ended.
-    pub(super) fn note(store: &Store, error: Option<&Error>) -> Result<()> {
+    /// An exchange ended, of a tick or of a process that lives.
+    pub(super) fn note(store: &Store, error: Option<&Error>, by: ExchangeBy) -> Result<()> {
         let (before, now_ms) = (StateMark::read(store)?.unwrap_or_default(), clock::now_ms());
         let mark = match error {
+            None if by == ExchangeBy::LivingProcess && before.of_tick => {
+                StateMark { exchanged_ms: Some(now_ms), ..before.clone() }
+            }
             None => StateMark { exchanged_ms: Some(now_ms), ..StateMark::default() },
             Some(error) => StateMark {
                 exchanged_ms: before.exchanged_ms,
                 failing_ms: before.failing_ms.or(Some(now_ms)),
                 error: Some(error.text().to_owned()),
                 fix: error.remedy_text().map(str::to_owned),
+                of_tick: by == ExchangeBy::TickAlone,
                 ..StateMark::default()
             },
         };
