@@ -9,7 +9,7 @@ use crate::lmtp_clients::tls;
 use rustix::process::Signal;
 use std::fs;
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -78,23 +78,27 @@ fn a_changed_config_is_in_force_after_a_signal_and_no_client_is_refused() {
     assert_eq!(sandbox.counter("accept"), 3);
 }
 
-#[test]
-fn a_slow_step_of_an_answered_message_holds_up_no_new_config() {
+/// A listener with an answered message whose step waits for a greeting that does not come, on this connection.
+fn with_slow_step(lmtp: &str) -> (Sandbox, Listener, TcpStream) {
     let peer = TcpListener::bind("127.0.0.1:0").unwrap();
     let sandbox = Sandbox::new().smtp_port(peer.local_addr().unwrap().port());
-    let sandbox =
-        sandbox.config("[message]\ndeadline = 300\n[send]\ntimeout = 300\n[lmtp]\nrecipients = 2\n");
+    let patient = "[message]\ndeadline = 300\n[send]\ntimeout = 300\n";
+    let sandbox = sandbox.config(&format!("{patient}[lmtp]\n{lmtp}"));
     let listener = Listener::start(&sandbox, &[]);
     let replies = listener.tcp().hello().send(SENDER, &[BOUNCED], &plain(BOUNCED));
     assert!(replies[0].starts_with("250"), "{replies:?}");
-    // Its step waits for a greeting that does not come.
     peer.set_nonblocking(true).unwrap();
     let mut step = None;
     wait_for(60, "the step to begin", || {
         step = peer.accept().ok();
         step.is_some()
     });
-    let (step, _) = step.unwrap();
+    (sandbox, listener, step.unwrap().0)
+}
+
+#[test]
+fn a_slow_step_of_an_answered_message_holds_up_no_new_config() {
+    let (sandbox, listener, step) = with_slow_step("recipients = 2\n");
     rewrite(&sandbox, "recipients = 2", "recipients = 3");
     listener.signal(Signal::HUP);
     wait_for(60, "the new config", || recipients(&listener) == 3);
@@ -105,9 +109,24 @@ fn a_slow_step_of_an_answered_message_holds_up_no_new_config() {
     // The next change is in force when what the first config has begun is over.
     rewrite(&sandbox, "recipients = 3", "recipients = 4");
     listener.signal(Signal::HUP);
-    drop((step, peer));
+    drop(step);
     wait_for(60, "the next config", || recipients(&listener) == 4);
     listener.stop();
+}
+
+#[test]
+fn a_stop_does_not_wait_for_what_an_earlier_config_has_begun() {
+    let (sandbox, listener, step) = with_slow_step("recipients = 2\nstop_time = 1\n");
+    rewrite(&sandbox, "recipients = 2", "recipients = 3");
+    listener.signal(Signal::HUP);
+    wait_for(60, "the new config", || recipients(&listener) == 3);
+    listener.signal(Signal::TERM);
+    let ran = listener.end();
+    assert!(ran.code == 0 && ran.stderr.is_empty(), "{ran:?}");
+    // The step is on record, for the next tick.
+    drop(step);
+    let left = sandbox.run(&["outbox"], b"").stdout;
+    assert!(left.contains(BOUNCED), "{left}");
 }
 
 #[test]
