@@ -81,6 +81,10 @@ fn only_what_is_said_of_the_recipient_makes_its_address_dead() {
             "550 5.1.1 If the recipient does not exist another notice follows",
             "550 5.1.1 Your last 40 recipients did not exist",
             "550 5.1.1 Unknown user 'mailman'",
+            "550 5.1.1 Папка получателя не найдена",
+            "550 5.1.1 Destinatario no encontrado en la lista de confianza",
+            "550 5.1.1 Benutzer auf diesem Knoten nicht gefunden",
+            "550 5.1.1 Demasiadas cuentas desconocidas",
             "550 5.1.1 <postmaster@shop.example>: user unknown",
             "550 5.1.4 RESOLVER.ADR.Ambiguous; ambiguous address",
         ],
@@ -92,6 +96,8 @@ fn only_what_is_said_of_the_recipient_makes_its_address_dead() {
             "550 5.1.1 Callout verification failed: 550 5.1.1 no such user",
             "550 5.1.1 User unknown or deleted",
             "550 5.1.1 Recipient not found in the local directory",
+            "550 5.1.1 Адрес получателя не найден",
+            "550 5.1.1 Destinatario no encontrado en el directorio",
         ],
     );
     let sandbox = sandbox();

@@ -18,6 +18,10 @@ const LANGUAGES: [(&str, &[&[u8]]); 4] = [
     ("subject-dutch", &[b"van"]),
     ("subject-slavic", &[]),
 ];
+/// Nouns that are English, too, where such a word follows them.
+const INTERNATIONAL: [&[u8]; 6] = [b"account", b"alias", b"domain", b"host", b"login", b"mailbox"];
+const OF: [&[u8]; 11] =
+    [b"de", b"del", b"della", b"der", b"des", b"di", b"do", b"du", b"van", b"vom", b"von"];
 /// Articles between such a word and the owner.
 const ARTICLES: [&[u8]; 9] = [b"a", b"het", b"de", b"den", b"l", b"la", b"le", b"los", b"un"];
 /// Lists of `words.toml`.
@@ -25,10 +29,36 @@ const RECIPIENT: &str = "recipient";
 const CERTAIN: &str = "recipient-only";
 const DOMAIN: &str = "domain";
 const UNKNOWN: &str = "unknown";
+const NO_SUCH: &str = "no-such";
 const BESIDE: &str = "beside-abroad";
 const RELATIVE: &str = "relative-abroad";
 const SYSTEM: &str = "system-name";
 const SENDING: &str = "sending-clause";
+const THING: &str = "thing-of-subject";
+const OWNER: &str = "owner-abroad";
+const PLACE: &str = "place-abroad";
+/// What begins a place, after the words: `dans la liste blanche`.
+const WHERE: [&[u8]; 19] = [
+    b"auf",
+    b"dans",
+    b"en",
+    b"i",
+    b"im",
+    b"in",
+    b"na",
+    b"nas",
+    b"nei",
+    b"nel",
+    b"nell",
+    b"nella",
+    b"no",
+    b"nos",
+    b"op",
+    b"sur",
+    b"w",
+    "в".as_bytes(),
+    "на".as_bytes(),
+];
 
 /// Whether a clause says that the subject is where something came from, or what somebody sends
 /// with: `la cuenta desde la que escribe`.
@@ -37,11 +67,19 @@ pub(crate) fn is_where_from(text: &[u8], span: &Range<usize>) -> bool {
     list(SENDING).iter().any(|words| holds(clause, words.as_bytes()))
 }
 
+/// Whether the words are those of another language.
+pub(crate) fn is_abroad(text: &[u8], span: &Range<usize>) -> bool {
+    let (first, last) =
+        (&text[span.start..word_end(text, span.start)], &text[word_start(text, span.end)..span.end]);
+    language(first).is_some() || language(last).is_some()
+}
+
 /// Whether the words that a pattern found are said of another than the noun that they hold.
 pub(crate) fn is_of_another_abroad(text: &[u8], span: &Range<usize>) -> bool {
     let (start, end) = (span.start, span.end);
     let first = start..word_end(text, start);
-    if !text[start].is_ascii() && follows_system(text, start) {
+    let holds_thing = || list(THING).iter().any(|thing| holds(&text[start..end], thing.as_bytes()));
+    if !text[start].is_ascii() && (follows_system(text, start) || holds_thing()) {
         return true;
     }
     if let Some(owned_by) = language(&text[first.clone()]) {
@@ -50,11 +88,17 @@ pub(crate) fn is_of_another_abroad(text: &[u8], span: &Range<usize>) -> bool {
             || list(SYSTEM).iter().any(|name| holds(&text[first.end..end], name.as_bytes()))
             || is_joined(text, start)
             || is_thing_of(text, start, owned_by)
+            || is_in(OWNER, &text[first.clone()]) && is_thing(&text[before(text, start)])
+            || is_elsewhere(text, end)
             || !is_certain && is_followed(text, first.end, end);
+    }
+    let is_of = |word: Range<usize>| OF.contains(&&text[word]);
+    if INTERNATIONAL.contains(&&text[first.clone()]) && next(text, first.end).is_some_and(is_of) {
+        return is_followed(text, first.end, end);
     }
     let last = word_start(text, end)..end;
     let is_last = last.start > start && language(&text[last.clone()]).is_some();
-    is_last && (is_joined(text, last.start) || is_followed(text, end, usize::MAX))
+    is_last && (is_joined(text, last.start) || is_elsewhere(text, end) || is_followed(text, end, usize::MAX))
 }
 
 /// What stands between a thing and its owner in the language of a noun.
@@ -93,11 +137,33 @@ fn is_thing_of(text: &[u8], noun: usize, owned_by: &[&[u8]]) -> bool {
     if !owned_by.contains(&&text[word.clone()]) && ARTICLES.contains(&&text[word.clone()]) {
         word = before(text, word.start);
     }
-    let thing = &text[before(text, word.start)];
-    owned_by.contains(&&text[word])
-        && is_word(thing)
-        && ![RECIPIENT, DOMAIN, AFTER].iter().any(|list| is_in(list, thing))
-        && !is_part(thing)
+    owned_by.contains(&&text[word.clone()]) && is_thing(&text[before(text, word.start)])
+}
+
+/// What a recipient or a domain may have, other than its name or its address.
+fn is_thing(word: &[u8]) -> bool {
+    let lists = [RECIPIENT, DOMAIN, AFTER, NO_SUCH];
+    let may_be_recipient = || may_be_in(&lists, word) || begins(NO_SUCH, word);
+    is_word(word) && !is_part(word) && !may_be_recipient()
+}
+
+/// `introuvable dans la liste blanche`
+fn is_elsewhere(text: &[u8], mut at: usize) -> bool {
+    // What a pattern found may end within a word.
+    at += text[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte >= 0x80).count();
+    let mut is_there = false;
+    while let Some(place) = next(text, at) {
+        let word = &text[place.clone()];
+        let may_be_there = || may_be_in(&[PLACE, AFTER, BESIDE, RECIPIENT, DOMAIN], word);
+        match is_there {
+            true if is_word(word) && !may_be_there() => return true,
+            false if WHERE.contains(&word) => is_there = true,
+            false => return false,
+            true => {}
+        }
+        at = place.end;
+    }
+    false
 }
 
 /// Whether a word stands after the noun that may not stand there. What ends at `last` was said of
@@ -108,19 +174,25 @@ fn is_followed(text: &[u8], mut noun: usize, last: usize) -> bool {
         if word.end >= last || is_in(RELATIVE, named) {
             return false;
         }
-        let may_be_there = [AFTER, BESIDE, RECIPIENT, DOMAIN].iter().any(|list| is_in(list, named));
-        if is_word(named) && !may_be_there {
-            return !begins_predicate(named);
+        if is_word(named) && !may_be_in(&[AFTER, BESIDE, RECIPIENT, DOMAIN], named) {
+            return !is_in(UNKNOWN, named) && !begins(UNKNOWN, named);
         }
         noun = word.end;
     }
     false
 }
 
-fn begins_predicate(word: &[u8]) -> bool {
-    let begins =
+/// Whether one of the lists has the word, or what an article with an apostrophe stands before.
+fn may_be_in(lists: &[&str], word: &[u8]) -> bool {
+    let elided = word.iter().position(|byte| *byte == b'\'').map_or(word, |at| &word[at + 1..]);
+    lists.iter().any(|list| is_in(list, word) || is_in(list, elided))
+}
+
+/// Whether words of a list begin with this one.
+fn begins(name: &str, word: &[u8]) -> bool {
+    let is_first =
         |words: &&str| words.as_bytes().strip_prefix(word).is_some_and(|rest| rest.starts_with(b" "));
-    is_in(UNKNOWN, word) || list(UNKNOWN).iter().any(|words| begins(&words))
+    list(name).iter().any(|words| is_first(&words))
 }
 
 /// Letters only: no name of a host, no address, no number.
@@ -162,12 +234,18 @@ mod tests {
             ("benutzer des proxys unbekannt", "benutzer des proxys unbekannt"),
             ("nis-benutzer nicht gefunden", "benutzer nicht gefunden"),
             ("das ldap konto existiert nicht", "konto existiert nicht"),
+            ("account van de beheerder onbekend", "account van de beheerder onbekend"),
             ("usuario del cortafuegos no existe", "usuario del cortafuegos no existe"),
             ("la casella da cui proviene non esiste", "casella da cui proviene non esiste"),
             ("gebruiker van de scanner onbekend", "gebruiker van de scanner onbekend"),
             ("nieznany uzytkownik bazy", "nieznany uzytkownik"),
             ("пользователь фильтра не найден", "пользователь фильтра не найден"),
             ("数据库的用户不存在", "用户不存在"),
+            ("用户密钥无效", "用户密钥无效"),
+            ("klucz odbiorcy nie istnieje", "odbiorcy nie istnieje"),
+            ("папка пользователя не найдена", "пользователя не найден"),
+            ("destinataire inconnu dans la liste rouge", "destinataire inconnu"),
+            ("usuario no encontrado en la lista de permitidos", "usuario no encontrado"),
         ] {
             assert!(of_another(text, found), "{text}");
         }
@@ -184,8 +262,15 @@ mod tests {
                 "postfach, an das sie schreiben, existiert nicht",
             ),
             ("e-mail-adresse unbekannt", "adresse unbekannt"),
+            ("l'indirizzo del destinatario non esiste", "destinatario non esiste"),
+            ("account van de ontvanger onbekend", "account van de ontvanger onbekend"),
+            ("destinataire inconnu de l'annuaire", "destinataire inconnu"),
             ("nie ma takiego uzytkownika w domenie", "nie ma takiego uzytkownika"),
             ("该用户不存在", "用户不存在"),
+            ("адрес пользователя не найден", "адрес пользователя не найден"),
+            ("utilisateur inconnu dans la base de donnees", "utilisateur inconnu"),
+            ("benutzer nicht gefunden im verzeichnis", "benutzer nicht gefunden"),
+            ("usuario no encontrado en el directorio", "usuario no encontrado"),
         ] {
             assert!(!of_another(text, found), "{text}");
         }

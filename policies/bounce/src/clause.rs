@@ -91,7 +91,6 @@ pub(crate) fn is_open(text: &[u8], span: &Range<usize>) -> bool {
     let is_doubted = words(&text[from..span.end]).contains(&&b"whether"[..]);
     is_doubted
         || is_source(&found)
-        || is_elsewhere(text, span.end)
         || begins_with_another(&text[span.clone()])
         || is_of_those_after(&text[span.end..end], &found, &after)
         || is_of_next(text, span, &after)
@@ -116,7 +115,7 @@ fn is_source(found: &[&[u8]]) -> bool {
 }
 
 /// `not found on this node`, `no such user in the list of permitted correspondents`
-fn is_elsewhere(text: &[u8], mut at: usize) -> bool {
+pub(crate) fn is_elsewhere(text: &[u8], mut at: usize) -> bool {
     let mut is_there = false;
     while let Some(place) = next(text, at) {
         let word = &text[place.clone()];
@@ -202,7 +201,10 @@ mod tests {
 
     fn open(text: &str, found: &str) -> bool {
         let start = text.find(found).unwrap();
-        is_open(text.as_bytes(), &(start..start + found.len())) || is_perhaps(found.as_bytes())
+        let end = start + found.len();
+        is_open(text.as_bytes(), &(start..end))
+            || is_elsewhere(text.as_bytes(), end)
+            || is_perhaps(found.as_bytes())
     }
 
     #[test]

@@ -44,7 +44,8 @@ pub(crate) fn is_of_another(text: &[u8], span: &Range<usize>) -> bool {
     let first = &text[start..word_end(text, start)];
     let noun = first.strip_suffix(b"'s").unwrap_or(first);
     if is_in(SUBJECT, noun) {
-        return is_preceded(text, start) || is_followed(text, start + noun.len(), end);
+        let after = start + noun.len();
+        return is_preceded(text, start) || is_followed(text, after, end) || is_system_user(text, after);
     }
     let last = word_start(text, end);
     let is_noun_last = is_in(SUBJECT, &text[last..end]);
@@ -64,10 +65,12 @@ fn is_of_other_thing(text: &[u8], start: usize) -> bool {
     }
 }
 
-/// `unknown user: vmail`
+/// `unknown user: vmail`, `no such user 'postfix'`
 fn is_system_user(text: &[u8], end: usize) -> bool {
-    let Some(named) = text[end..].strip_prefix(b": ") else { return false };
-    is_in(SYSTEM_USER, &named[..word_end(named, 0)])
+    let begins = |mark: &&[u8]| text[end..].starts_with(mark);
+    let Some(mark) = [&b": "[..], b" '", b" \"", b" `"].into_iter().find(begins) else { return false };
+    let named = end + mark.len();
+    is_in(SYSTEM_USER, &text[named..word_end(text, named)])
 }
 
 /// Whether the noun is what somebody else does not know.
@@ -172,10 +175,9 @@ pub(crate) fn before(text: &[u8], at: usize) -> Range<usize> {
     }
 }
 
-/// The word after a blank, if there is one. It may be in quotes.
+/// The word after a blank, if there is one.
 pub(crate) fn next(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let is_quote = |byte: &&u8| b"'\"`".contains(byte);
-    let start = at + 1 + usize::from(text.get(at + 1).filter(is_quote).is_some());
+    let start = at + 1;
     let begins = text.get(at) == Some(&b' ') && text.get(start).is_some_and(|byte| is_of_word(*byte));
     begins.then(|| start..word_end(text, start))
 }
@@ -234,8 +236,9 @@ mod tests {
             ("the manager of the recipient is unknown", "recipient is unknown"),
             ("the assertion is not known here", "is not known here"),
             ("nonexistent user assertion", "nonexistent user"),
-            ("unknown user 'jenkins'", "unknown user"),
+            ("unknown user 'nginx'", "unknown user"),
             ("fatal: no such user: vmail", "no such user"),
+            ("role \"postfix\" does not exist: user \"postfix\" unknown", "user \"postfix\" unknown"),
             ("column \"user\" does not exist", "user\" does not exist"),
             ("a page for unknown user", "unknown user"),
             ("logged in as unknown user", "unknown user"),

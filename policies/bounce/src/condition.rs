@@ -24,7 +24,7 @@ const MANY: [&[u8]; 9] = [
     b"users",
 ];
 /// Before them: it is counted how many there were.
-const COUNTS: [&[u8]; 12] = [
+const COUNTS: [&[u8]; 22] = [
     b"earlier",
     b"half",
     b"last",
@@ -37,7 +37,19 @@ const COUNTS: [&[u8]; 12] = [
     b"previous",
     b"recent",
     b"third",
+    b"two",
+    b"three",
+    b"four",
+    b"five",
+    b"six",
+    b"ten",
+    b"twenty",
+    b"dozens",
+    b"hundreds",
+    b"numerous",
 ];
+/// A list of `words.toml`: the same in other languages, before any noun.
+const MANY_ABROAD: &str = "many-abroad";
 /// Before an adjective and such a noun: the clause is about these words themselves.
 const OF_THEM: [&[u8]; 8] = [b"contact", b"mail", b"mailing", b"mails", b"of", b"probe", b"probing", b"to"];
 
@@ -66,6 +78,7 @@ pub(crate) fn is_counted(text: &[u8], span: &Range<usize>) -> bool {
     let is_list_of_them =
         near.last().is_some_and(|word| OF_THEM.contains(word)) && all.iter().any(|word| is_noun(word));
     is_share
+        || near.iter().any(|word| is_in(MANY_ABROAD, word))
         || is_first && near.iter().any(|word| COUNTS.contains(word) || is_number(word))
         || is_last
             && (is_list_of_them || near.last().is_some_and(|word| COUNTS.contains(word) || is_number(&word)))
@@ -90,6 +103,8 @@ mod tests {
             ("70% of recipients do not exist", "recipients do not exist"),
             ("hosts that mail unknown users are refused", "unknown users"),
             ("most addresses were invalid", "addresses were invalid"),
+            ("three unknown users, bye", "unknown users"),
+            ("demasiados usuarios desconocidos", "usuarios desconocidos"),
         ] {
             assert!(says_nothing(text, found), "{text}");
         }

@@ -10,9 +10,9 @@
 //! Not here: what the refusal means (`classify`).
 
 use crate::about::About;
-use crate::abroad::{is_of_another_abroad, is_where_from};
+use crate::abroad::{is_abroad, is_of_another_abroad, is_where_from};
 use crate::choice::is_choice;
-use crate::clause::{is_open, is_perhaps};
+use crate::clause::{is_elsewhere, is_open, is_perhaps};
 use crate::compound::{is_of_another, names};
 use crate::condition::{is_conditional, is_counted};
 use crate::first_rule::Known;
@@ -122,13 +122,19 @@ pub(crate) fn of_others(
         return Some(SaidOf::Choice);
     } else if is_conditional(text, span) || is_counted(text, span) {
         return Some(SaidOf::Open);
-    } else if is_guess || is_open(text, span) || is_where_from(text, span) {
+    } else if is_guess || is_open(text, span) || is_where_from(text, span) || is_apart(rule, text, span) {
         return Some(SaidOf::Another);
     }
     let is_doubted = is_of_another(text, span) || is_of_another_abroad(text, span);
     // Then it depends on the recipient's own name.
     known.asks_recipient.set(known.asks_recipient.get() || is_doubted);
     (is_doubted && !names(text, local_part(known, &text[..span.start]))).then_some(SaidOf::Another)
+}
+
+/// Whether the recipient was looked for where only some are.
+fn is_apart(rule: &Rule, text: &[u8], span: &Range<usize>) -> bool {
+    let is_not_found = REASONS[usize::from(rule.reason)].name != "has-moved";
+    is_not_found && !is_abroad(text, span) && is_elsewhere(text, span.end)
 }
 
 /// The recipient's name before the `@`. Where nobody says who it is, the first address does that
