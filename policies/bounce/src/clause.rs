@@ -124,7 +124,7 @@ pub(crate) fn is_elsewhere(text: &[u8], mut at: usize) -> bool {
             true if is_in(PLACE_ENDS, word) => return false,
             true if is_noun(word) && !is_subject && !is_in(PLACE, word) => return true,
             false if WHERE.contains(&word) => is_there = true,
-            false if !is_subject => return false,
+            false if !is_subject && !PREDICATES.contains(&word) => return false,
             _ => {}
         }
         at = place.end;
@@ -218,6 +218,7 @@ mod tests {
             ("the user is not known to read letters", "user is not known"),
             ("no such user on our allowlist", "no such user"),
             ("no such user in the approved list", "no such user"),
+            ("no user found in ticket", "no user"),
             ("mailbox not found on that shard", "mailbox not found"),
             (
                 "the address you are mailing from does not exist",

@@ -98,6 +98,7 @@ mod tests {
     fn what_may_be_and_what_was_often_is_not_this_recipient() {
         for (text, found) in [
             ("when the mailbox does not exist we say so", "mailbox does not exist"),
+            ("assuming the user does not exist", "user does not exist"),
             ("falls der benutzer nicht existiert, folgt mehr", "benutzer nicht existiert"),
             ("your last 30 recipients were unknown", "recipients were unknown"),
             ("70% of recipients do not exist", "recipients do not exist"),
