@@ -53,7 +53,7 @@ fn postfix_deliverability_analytics_becomes_a_config_that_reads_the_same_log_wit
                 logs { dir = \"/var/log/\", tailed-log-file = \"mail.log\" }\n  db.auth = geheim\n}\n";
     let (toml, notes) = imported(&sandbox, "pda", "application.conf", conf);
     for part in
-        ["path = \"/var/log/mail.log\"", "mail = [\"ops@example.com\"]", "looks like spam", "keep_days = 0"]
+        ["path = \"/var/log/mail.log\"", "mail = [\"ops@example.com\"]", "looks like spam", "act = false"]
     {
         assert!(toml.contains(part), "{part}: {toml}");
     }

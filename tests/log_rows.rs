@@ -1,6 +1,7 @@
 //! Rows of the message log that are asked for: redeliveries, files that are given up, and lines that the log takes late.
 
-use crate::bounces::{OWN, STRANGER, dsn};
+use crate::bounces::{self, OWN, STRANGER, dsn, dsn_of, signed_path};
+use crate::harness::application::Application;
 use crate::harness::{HOUR_MS, MINUTE_MS, SENDER, Sandbox, finish, names, plain, queued, start};
 use crate::proof::BOUNCES;
 use crate::trail::{find, log};
@@ -12,6 +13,35 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
+
+/// As after a kill that came before the line: the steps are in the store alone.
+#[test]
+fn what_a_delivery_did_before_it_died_is_in_the_row_of_the_next_one() {
+    let application = Application::at(0);
+    let sandbox = bounces::sandbox(application.port, "keep = true");
+    let (joe, sent) = ("joe@there.example", "sent1@shop.example");
+    let to = signed_path(&sandbox, joe);
+    let report = dsn_of(sent, joe, "5.1.1", "550 5.1.1 User unknown");
+    let again = || {
+        let sent = Sent { from: "", to: &to, client: STRANGER, queue_id: "4QDIED1", policy: "bounce" };
+        send(&sandbox, &sent, &report).silent();
+    };
+    again();
+    let logs = sandbox.path("state/log");
+    names(&logs).iter().for_each(|name| fs::remove_file(logs.join(name)).unwrap());
+    again();
+    let text = String::from_utf8(report.clone()).unwrap();
+    let id = text.split("Message-ID: <").nth(1).unwrap().split('>').next().unwrap();
+    for key in ["4QDIED1", id, sent] {
+        let found = find(&sandbox, key);
+        for part in ["4QDIED1", "accepted", "suppress succeeded", "notify succeeded"] {
+            assert!(found.contains(part), "{key}: {part}: {found}");
+        }
+    }
+    let rows = log(&sandbox, &[]);
+    assert!(rows.len() == 1 && rows[0].contains("suppress succeeded"), "{rows:?}");
+    assert_eq!(application.told().len(), 1);
+}
 
 #[test]
 fn redeliveries_take_no_place_of_the_rows_that_are_asked_for() {

@@ -101,7 +101,10 @@ impl Destined {
 
     /// The line of another delivery of a message that is on record.
     fn line_again<'l>(&'l self, ended: &'l [Ended]) -> LaterLine<'l> {
-        LaterLine::redelivery(StepsDone { mail: &self.mail, ended }, &self.verdict)
+        // The policy was not asked, and nobody has read the report.
+        self.facts.message.report();
+        let about = self.facts.message.reported_on().map(str::to_owned);
+        LaterLine::redelivery(StepsDone { mail: &self.mail, ended }, &self.verdict, about)
     }
 
     /// An answer without a decision; `None`: an earlier delivery has one.

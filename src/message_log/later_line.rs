@@ -22,6 +22,12 @@ pub(crate) struct LaterLine<'a> {
     id: &'a str,
     #[serde(flatten)]
     envelope: &'a Envelope,
+    /// Of a message that was delivered again: its Message-ID, and that of the message that it
+    /// reports about. Its first delivery may have died before its line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
     /// The file of a relay directory that it was in.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -36,8 +42,14 @@ pub(crate) struct LaterLine<'a> {
 }
 
 impl<'a> LaterLine<'a> {
-    pub(crate) fn redelivery(done: StepsDone<'a>, verdict: &'a Verdict) -> LaterLine<'a> {
-        LaterLine { event: "redelivery", verdict: Some(verdict), ..LaterLine::outbox(done) }
+    pub(crate) fn redelivery(
+        done: StepsDone<'a>,
+        verdict: &'a Verdict,
+        about: Option<String>,
+    ) -> LaterLine<'a> {
+        let message_id = done.mail.message_id();
+        let line = LaterLine::outbox(done);
+        LaterLine { event: "redelivery", verdict: Some(verdict), message_id, about, ..line }
     }
 
     pub(super) fn outbox(StepsDone { mail, ended }: StepsDone<'a>) -> LaterLine<'a> {
@@ -48,7 +60,8 @@ impl<'a> LaterLine<'a> {
     /// Steps of a message that were given up without another try.
     pub(super) fn given_up(id: &'a str, envelope: &'a Envelope, results: &'a [Ended]) -> LaterLine<'a> {
         let time = clock::rfc3339(clock::now_ms());
-        LaterLine { time, event: "outbox", id, envelope, file: None, verdict: None, results, reason: None }
+        let (message_id, about, file, verdict, reason) = (None, None, None, None, None);
+        LaterLine { time, event: "outbox", id, envelope, message_id, about, file, verdict, results, reason }
     }
 
     /// The file of a message was given up.
@@ -66,7 +79,8 @@ impl<'a> LaterLine<'a> {
         let LaterLine { time, event, id, results, file, reason, .. } = self;
         let (results, nothing) = (&shorter_results(results)[..], Envelope::default());
         let (time, file, envelope) = (time.clone(), file.clone(), &nothing);
-        let short = LaterLine { time, event, id, envelope, file, verdict: None, results, reason: *reason };
+        let nobody = LaterLine::given_up(id, envelope, results);
+        let short = LaterLine { time, event, file, reason: *reason, ..nobody };
         serde_json::to_string(&short).unwrap_or_default()
     }
 }

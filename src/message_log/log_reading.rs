@@ -101,6 +101,9 @@ impl TrailRow {
 
     fn words(&self, event: &LoggedEvent) -> Vec<String> {
         let mut parts = vec![self.status().to_owned()];
+        if let Some(file) = event.nameless_file().filter(|_| event.is_end() || event.is_deferral()) {
+            parts.push(format!("file {file}"));
+        }
         if event.from_log {
             parts.push("a failure in the mail log".into());
         }

@@ -88,6 +88,12 @@ impl LoggedEvent {
         self.event.is_none() && !self.is_deferral()
     }
 
+    /// The file that it was in, if nothing else names the message.
+    pub(super) fn nameless_file(&self) -> Option<&str> {
+        let is_nameless = self.queue_id.as_deref().is_none_or(str::is_empty);
+        self.file.as_deref().filter(|_| is_nameless)
+    }
+
     /// Whether nothing will be decided about the message any more: its file was given up.
     pub(super) fn is_end(&self) -> bool {
         self.event.as_deref() == Some("failed")

@@ -150,11 +150,19 @@ impl Reading<'_> {
 
     /// The rows, the newest first. A redelivery stands for the decision that has no line.
     fn into_rows(mut self) -> Vec<TrailRow> {
-        for oldest in self.again.into_values() {
-            match oldest {
-                OldestAgain::Shown(place) => self.rows[place].is_only_line = true,
-                OldestAgain::LeftOut(row) => self.rows.push(TrailRow { is_only_line: true, ..*row }),
-            }
+        for (message, oldest) in std::mem::take(&mut self.again) {
+            let place = match oldest {
+                OldestAgain::Shown(place) => place,
+                OldestAgain::LeftOut(row) => {
+                    self.rows.push(*row);
+                    self.rows.len() - 1
+                }
+            };
+            // What the first delivery did before it died is in the store alone.
+            let mut steps = std::mem::take(&mut self.rows[place].steps);
+            self.overlay(&message, &mut steps, true);
+            let row = &mut self.rows[place];
+            (row.steps, row.is_only_line) = (steps, true);
         }
         self.rows.retain(|row| self.filter.shows(row));
         self.rows

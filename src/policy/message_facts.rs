@@ -94,7 +94,7 @@ impl MessageFacts {
         self.report.get_or_init(|| self.message(read))
     }
 
-    /// The Message-ID of the message that it reports about, if a policy has read the report.
+    /// The Message-ID of the message that it reports about, if the report was read.
     pub(crate) fn reported_on(&self) -> Option<&str> {
         let report = self.report.get().filter(|report| report.kind != ReportKind::Other)?;
         report.original.message_id.as_deref()

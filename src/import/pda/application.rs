@@ -79,7 +79,9 @@ impl Import {
         let path = format!("{}/{name}", directory.trim_end_matches('/'));
         let _ = write!(
             toml,
-            "\n# The original kept what it read for ever.\n[index]\nkeep_days = 0\nmax_rows = 0\n\
+            "\n# The original kept what it read for ever, and only read: remove act = false, and failures in\n\
+             # the log suppress addresses and notify applications.\n\
+             [index]\nkeep_days = 0\nmax_rows = 0\nact = false\n\
              \n[[logs]]\nkind = \"postfix\"\npath = {}\n",
             Value::from(path)
         );
