@@ -6,9 +6,8 @@
 //! few, and are in `words.toml`. Not here: English (`compound`, `clause`). Invariant: a noun in a
 //! language that is not in [`LANGUAGES`] is the recipient.
 
-use crate::clause::clause_start;
-use crate::compound::{before, is_in, is_part, next, word_end, word_start, AFTER, MAIL};
-use crate::table::WORDS;
+use crate::clause::{clause_start, PREDICATES};
+use crate::compound::{before, is_in, is_part, list, next, word_end, word_start, AFTER, MAIL, SUBJECT};
 use std::ops::Range;
 
 /// Lists of nouns for a recipient or a domain, and what stands between a thing and its owner.
@@ -60,11 +59,29 @@ const WHERE: [&[u8]; 19] = [
     "на".as_bytes(),
 ];
 
+/// Whether the words that a pattern found may be of another language: they do not end in English.
+pub(crate) fn may_be_abroad(text: &[u8], span: &Range<usize>) -> bool {
+    let start = word_start(text, span.end);
+    let last = &text[start..word_end(text, start)];
+    !(PREDICATES.contains(&last) || is_in(SUBJECT, last))
+}
+
 /// Whether a clause says that the subject is where something came from, or what somebody sends
 /// with: `la cuenta desde la que escribe`.
 pub(crate) fn is_where_from(text: &[u8], span: &Range<usize>) -> bool {
     let clause = &text[clause_start(text, span.start)..span.end];
-    list(SENDING).iter().any(|words| holds(clause, words.as_bytes()))
+    // Only where a word begins, or within a language without blanks.
+    let may_begin = |at: &usize| {
+        let before = clause[..*at].last();
+        !clause[*at].is_ascii_alphanumeric() || !before.is_some_and(u8::is_ascii_alphanumeric)
+    };
+    let begins = |at: usize| {
+        let mut all = list(SENDING).iter().map(|words| words.as_bytes());
+        all.any(|words| {
+            words[0] == clause[at] && clause[at..].starts_with(words) && is_whole(clause, at, words)
+        })
+    };
+    (0..clause.len()).filter(may_begin).any(begins)
 }
 
 /// Whether the words are those of another language.
@@ -201,18 +218,18 @@ fn is_word(word: &[u8]) -> bool {
     word.len() > 1 && word.iter().all(is_of_word)
 }
 
-fn list(name: &str) -> &'static [&'static str] {
-    WORDS.iter().find(|(known, _)| *known == name).map_or(&[], |(_, words)| words)
+/// Whether a text holds these words.
+fn holds(text: &[u8], words: &[u8]) -> bool {
+    text.windows(words.len().max(1))
+        .enumerate()
+        .any(|(at, window)| window == words && is_whole(text, at, words))
 }
 
-/// Whether a text holds these words, whole where they are of letters that stand between blanks.
-fn holds(text: &[u8], words: &[u8]) -> bool {
+/// Whether words are whole here, where they are of letters that stand between blanks.
+fn is_whole(text: &[u8], at: usize, words: &[u8]) -> bool {
     let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let is_whole = |at: usize| {
-        let (before, after) = (text[..at].last(), text.get(at + words.len()));
-        !(is_letter(before) && is_letter(words.first()) || is_letter(after) && is_letter(words.last()))
-    };
-    text.windows(words.len().max(1)).enumerate().any(|(at, window)| window == words && is_whole(at))
+    let (before, after) = (text[..at].last(), text.get(at + words.len()));
+    !(is_letter(before) && is_letter(words.first()) || is_letter(after) && is_letter(words.last()))
 }
 
 #[cfg(test)]

@@ -20,6 +20,9 @@ const BEFORE_DUTCH_OR: [&[u8]; 5] = [b"bestaat", b"gevonden", b"niet", b"onbeken
 /// Whether the words that a pattern found are one of two possibilities.
 pub(crate) fn is_choice(text: &[u8], span: &Range<usize>) -> bool {
     let end = text.len().min(span.end + BEYOND);
+    if !may_hold_or(&text[clause_start(text, span.start)..end]) {
+        return false;
+    }
     let rest = &text[span.end..end];
     let rest = &rest[..rest.iter().position(|byte| b".;!?".contains(byte)).unwrap_or(rest.len())];
     let (before, found) = (words(&text[clause_start(text, span.start)..span.start]), &text[span.clone()]);
@@ -31,6 +34,12 @@ pub(crate) fn is_choice(text: &[u8], span: &Range<usize>) -> bool {
     let follows = or_place(&before[near..]).is_some() && is_alive(&before);
     let holds = or_place(&found).is_some() && is_alive(&found);
     joins || is_slashed || follows || holds || is_cjk_choice(rest)
+}
+
+/// A quick look, because most texts name one possibility.
+fn may_hold_or(text: &[u8]) -> bool {
+    let is_or = |word: &[u8]| matches!(word, b"o" | b"u" | b"of") || !word.is_ascii() || is_in(OR, word);
+    text.contains(&b'/') || text.split(|byte| b" ,(".contains(byte)).any(is_or)
 }
 
 fn is_alive(words: &[&[u8]]) -> bool {

@@ -13,7 +13,7 @@ const BEFORE: usize = 40;
 const BEYOND: usize = 48;
 
 /// What a subject and its verb end with.
-const PREDICATES: [&[u8]; 8] =
+pub(crate) const PREDICATES: [&[u8]; 8] =
     [b"exist", b"exists", b"found", b"invalid", b"known", b"located", b"missing", b"unknown"];
 const RELATIVES: [&[u8]; 2] = [b"which", b"whom"];
 /// Before a relative pronoun: the subject is where something comes from.

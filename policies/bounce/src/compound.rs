@@ -203,13 +203,19 @@ pub(crate) fn is_part(word: &[u8]) -> bool {
     is_in(PART, word)
 }
 
+/// A list of `words.toml`.
+pub(crate) fn list(name: &str) -> &'static [&'static str] {
+    WORDS.iter().find(|(known, _)| *known == name).map_or(&[], |(_, words)| words)
+}
+
 /// Whether a list has the word. A `*` ends what words of the list begin with.
-pub(crate) fn is_in(list: &str, word: &[u8]) -> bool {
-    let words = WORDS.iter().find(|(name, _)| *name == list).map_or(&[][..], |(_, words)| words);
-    words.iter().any(|known| match known.strip_suffix('*') {
+pub(crate) fn is_in(name: &str, word: &[u8]) -> bool {
+    let Some(first) = word.first() else { return false };
+    let is = |known: &&str| match known.strip_suffix('*') {
         Some(begin) => word.starts_with(begin.as_bytes()),
         None => known.as_bytes() == word,
-    })
+    };
+    list(name).iter().any(|known| known.as_bytes().first() == Some(first) && is(known))
 }
 
 #[cfg(test)]

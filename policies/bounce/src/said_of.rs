@@ -10,7 +10,7 @@
 //! Not here: what the refusal means (`classify`).
 
 use crate::about::About;
-use crate::abroad::{is_abroad, is_of_another_abroad, is_where_from};
+use crate::abroad::{is_abroad, is_of_another_abroad, is_where_from, may_be_abroad};
 use crate::choice::is_choice;
 use crate::clause::{is_elsewhere, is_open, is_perhaps};
 use crate::compound::{is_of_another, names};
@@ -118,14 +118,19 @@ pub(crate) fn of_others(
     if severity != 0 {
         return None;
     }
+    let may_be_abroad = may_be_abroad(text, span);
     if is_choice(text, span) {
         return Some(SaidOf::Choice);
     } else if is_conditional(text, span) || is_counted(text, span) {
         return Some(SaidOf::Open);
-    } else if is_guess || is_open(text, span) || is_where_from(text, span) || is_apart(rule, text, span) {
+    } else if is_guess
+        || is_open(text, span)
+        || may_be_abroad && is_where_from(text, span)
+        || is_apart(rule, text, span)
+    {
         return Some(SaidOf::Another);
     }
-    let is_doubted = is_of_another(text, span) || is_of_another_abroad(text, span);
+    let is_doubted = is_of_another(text, span) || may_be_abroad && is_of_another_abroad(text, span);
     // Then it depends on the recipient's own name.
     known.asks_recipient.set(known.asks_recipient.get() || is_doubted);
     (is_doubted && !names(text, local_part(known, &text[..span.start]))).then_some(SaidOf::Another)
