@@ -172,6 +172,7 @@ impl Known {
         let mut unread_logs = Vec::new();
         if let Some(index) = Index::to_read(&config.index_path())? {
             known.deliveries = index.deliveries_of_address(key)?;
+            known.under_way = index.under_way(&NamedAddress::or_text(key))?;
             let named = index.healths_naming(&NamedAddress::or_text(key))?.into_iter();
             unread_logs.extend(named.map(|(log, kept)| UnreadLog { log, kept }));
         }

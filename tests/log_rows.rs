@@ -2,10 +2,12 @@
 
 use crate::bounces::{self, OWN, STRANGER, dsn, dsn_of, signed_path};
 use crate::harness::application::Application;
+use crate::harness::wait_for;
 use crate::harness::{HOUR_MS, MINUTE_MS, SENDER, Sandbox, finish, names, plain, queued, start};
 use crate::proof::BOUNCES;
 use crate::trail::{find, log};
 use crate::unproven::{self, Sent, letter, send};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -41,6 +43,27 @@ fn what_a_delivery_did_before_it_died_is_in_the_row_of_the_next_one() {
     let rows = log(&sandbox, &[]);
     assert!(rows.len() == 1 && rows[0].contains("suppress succeeded"), "{rows:?}");
     assert_eq!(application.told().len(), 1);
+}
+
+#[test]
+fn a_log_that_is_followed_says_of_a_step_what_the_log_says() {
+    let application = Application::at(0);
+    application.answer(422);
+    let sandbox = bounces::sandbox(application.port, "");
+    let out = sandbox.path("followed");
+    let mut command = sandbox.command(&["log", "--follow"]);
+    command.stdout(fs::File::create(&out).unwrap());
+    bounces::hard(&sandbox, "first@there.example");
+    let following = start(command, b"");
+    let shown = || fs::read_to_string(&out).unwrap();
+    wait_for(30, "the first row", || shown().lines().count() == 1);
+    bounces::hard(&sandbox, "second@there.example");
+    wait_for(30, "the second row", || shown().lines().count() == 2);
+    kill_process(Pid::from_raw(following.id() as i32).unwrap(), Signal::TERM).unwrap();
+    assert_eq!(finish(following, Duration::from_secs(30)).code, 0);
+    let rows = log(&sandbox, &[]);
+    assert!(rows.iter().all(|row| row.contains("to retry: carom outbox retry")), "{rows:?}");
+    assert_eq!(shown().lines().collect::<Vec<_>>(), rows);
 }
 
 #[test]

@@ -286,6 +286,10 @@ fn what_is_no_single_address_is_refused() {
 fn old_deliveries_become_anonymous_and_figures_stay() {
     let sandbox = mail_log::sandbox(None, "").config("[index]\nanonymous_days = 12\nact = false\n");
     let days = |days: i64| days * DAY_MS / 60_000;
+    // Of this one the log never said that it had ended.
+    let open = ended(5, "open@dest.example", SENT);
+    let open: Vec<&str> = open.lines().filter(|line| !line.ends_with(": removed")).collect();
+    append(&sandbox, &ago(days(16), &(open.join("\n") + "\n")));
     append(&sandbox, &ago(days(14), &ended(1, "old@dest.example", UNKNOWN_USER)));
     append(&sandbox, &ago(days(13), &ended(2, "\"a@b\"@dest.example", SENT)));
     append(&sandbox, &ago(days(11), &ended(3, "young@dest.example", SENT)));
@@ -302,13 +306,16 @@ fn old_deliveries_become_anonymous_and_figures_stay() {
     let row = |recipient: &str| rows.iter().filter(|row| row["recipient"] == recipient).count();
     assert_eq!(
         (row("*@dest.example"), row("young@dest.example"), row("new@dest.example")),
-        (2, 1, 1),
+        (3, 1, 1),
         "{shown}"
     );
     let old = rows.iter().find(|row| row["status"] == "bounced").unwrap();
     assert_eq!((&old["sender"], &old["reason"]), (&"*@mail.shop.example".into(), &"user-unknown".into()));
     assert!(old["message_id"].is_null() && old["reply"].is_null(), "{old}");
-    assert_eq!(files_with(&sandbox, &["old@dest.example", "<98494.1.7@shop>"]), Vec::<PathBuf>::new());
+    assert_eq!(
+        files_with(&sandbox, &["old@dest.example", "open@dest.example", "<98494.1.7@shop>"]),
+        Vec::<PathBuf>::new()
+    );
 }
 
 #[test]

@@ -114,7 +114,10 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
     let stop = terminal::stop_flag()?;
     while wants_more && !stop.load(Ordering::Relaxed) {
         wants_more = out.flush()?;
-        for row in following.new_rows(config)? {
+        for mut row in following.new_rows(config)? {
+            if let Some(store) = &store {
+                row.look_up(store);
+            }
             if !known.remove(&row.line) && filter.lets_through(&row) {
                 wants_more = wants_more && out.write(shown(&row, terminal, table.as_ref()).as_bytes())?;
             }

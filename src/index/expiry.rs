@@ -63,6 +63,7 @@ impl Index {
     fn expire_old(&self, now_ms: i64, keep_days: u32, stopped: &dyn Fn() -> bool) -> Result<u64> {
         let Some(last) = self.counted_back_from(now_ms)? else { return Ok(0) };
         let oldest = last - i64::from(keep_days) * DAY_MS;
+        self.forget_silent(oldest)?;
         // Rows are sorted by when deliveries were first seen; those updated since stay.
         let old = "DELETE FROM deliveries WHERE id IN
             (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";

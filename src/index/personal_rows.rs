@@ -22,6 +22,8 @@ const PIECE: i64 = 20_000;
 const SILENT_MS: i64 = 7 * DAY_MS;
 /// What is remembered: deliveries with lower ids are anonymous.
 const ANONYMOUS: &str = "anonymous";
+/// The same: the day before which messages without a later line are forgotten.
+const SILENT_DAY: &str = "silent day";
 
 /// What the index had about an address.
 #[derive(Clone, Copy, Debug, Default)]
@@ -131,6 +133,11 @@ impl Index {
         // Until then failures in the log may have to be acted on.
         let days = i64::from(days).max(ACTED_ON_FOR_MS / DAY_MS + 1);
         let before_ms = last_ms - days * DAY_MS;
+        let day = before_ms.div_euclid(DAY_MS).to_string();
+        if self.remembered(SILENT_DAY)?.as_deref() != Some(&day) {
+            self.forget_silent(before_ms)?;
+            self.remember(SILENT_DAY, &day)?;
+        }
         let last = first_row(before_ms);
         let mut from: i64 =
             self.remembered(ANONYMOUS)?.and_then(|from| from.parse().ok()).unwrap_or(i64::MIN);

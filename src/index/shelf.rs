@@ -4,7 +4,9 @@
 //! is reported when the transaction is committed; a message to very many recipients goes there and
 //! comes back piece by piece, so that it is in memory once.
 
+use super::Index;
 use super::queue_ids::QueueIds;
+use crate::error::Result;
 use crate::maillog::correlate::{FadedRecipient, QueuedMessage, QueuedRecipient, Shelf};
 use rusqlite::{Connection, OptionalExtension, Statement, params};
 use serde::{Deserialize, Serialize};
@@ -22,6 +24,18 @@ const PIECE: usize = 200;
 enum Piece {
     Faded(Vec<FadedRecipient>),
     Whole(Vec<QueuedRecipient>),
+}
+
+impl Index {
+    /// Forgets the messages of all logs that had no line since a time.
+    pub(super) fn forget_silent(&self, before_ms: i64) -> Result<()> {
+        let silent = "DELETE FROM under_way WHERE last_ms < ?1";
+        self.checked(self.connection.execute(silent, [before_ms]))?;
+        let left = "DELETE FROM under_way_recipients WHERE NOT EXISTS (SELECT 1 FROM under_way m
+            WHERE m.log = under_way_recipients.log AND m.queue_id = under_way_recipients.queue_id
+            AND m.host = under_way_recipients.host)";
+        self.checked(self.connection.execute(left, [])).map(drop)
+    }
 }
 
 /// The messages of one log that are under way, in a transaction.

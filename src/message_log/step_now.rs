@@ -7,7 +7,7 @@
 use super::logged_event::LoggedStep;
 use crate::clock;
 use crate::plan::state_as_written;
-use crate::store::{NotificationState, StepOnRecord};
+use crate::store::{NotificationState, StepOnRecord, Store};
 use crate::text::counted;
 use serde::Serialize;
 
@@ -107,6 +107,21 @@ impl StepNow {
         }
         text
     }
+}
+
+/// What the store has on record of a message's steps counts more than what the log says. `is_whole`:
+/// those that are missing are added.
+pub(super) fn look_up(steps: &mut Vec<StepNow>, store: Option<&Store>, message: &str, is_whole: bool) {
+    let Some(store) = store.filter(|_| !message.is_empty()) else { return };
+    for row in store.steps_of(message).unwrap_or_default() {
+        let Some(now) = StepNow::on_record(message, row) else { continue };
+        match steps.iter_mut().find(|one| one.step == now.step && one.action == now.action) {
+            Some(one) => *one = StepNow { at: one.at.take(), ..now },
+            None if is_whole && now.action != "count" => steps.push(now),
+            None => {}
+        }
+    }
+    steps.sort_by_key(|one| one.step);
 }
 
 /// The command that makes a parked step due again.

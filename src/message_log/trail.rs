@@ -8,7 +8,7 @@
 
 use super::lines_back::LinesBack;
 use super::logged_event::LoggedEvent;
-use super::step_now::StepNow;
+use super::step_now::{self, StepNow};
 use super::trail_row::TrailRow;
 use super::word_filter::SoughtWords;
 use crate::archive;
@@ -160,7 +160,7 @@ impl Reading<'_> {
             };
             // What the first delivery did before it died is in the store alone.
             let mut steps = std::mem::take(&mut self.rows[place].steps);
-            self.overlay(&message, &mut steps, true);
+            step_now::look_up(&mut steps, self.store, &message, true);
             let row = &mut self.rows[place];
             (row.steps, row.is_only_line) = (steps, true);
         }
@@ -292,7 +292,8 @@ impl Reading<'_> {
             self.later.insert(message.clone(), later);
         }
         if !event.is_deferral() && (is_decision || is_newest) {
-            self.overlay(&message, &mut steps, is_decision || event.results.is_empty());
+            let is_whole = is_decision || event.results.is_empty();
+            step_now::look_up(&mut steps, self.store, &message, is_whole);
         }
         let deferred = event.is_deferral().then(|| (1, event.time.clone()));
         let is_decided = self.is_decided_since(&event);
@@ -317,20 +318,6 @@ impl Reading<'_> {
             self.decided.insert(digest);
         }
         event.is_deferral() && self.decided.contains(&digest)
-    }
-
-    /// What the store has on record counts more than what the log says.
-    fn overlay(&self, message: &str, steps: &mut Vec<StepNow>, is_whole: bool) {
-        let Some(store) = self.store.filter(|_| !message.is_empty()) else { return };
-        for row in store.steps_of(message).unwrap_or_default() {
-            let Some(now) = StepNow::on_record(message, row) else { continue };
-            match steps.iter_mut().find(|one| one.step == now.step && one.action == now.action) {
-                Some(one) => *one = StepNow { at: one.at.take(), ..now },
-                None if is_whole && now.action != "count" => steps.push(now),
-                None => {}
-            }
-        }
-        steps.sort_by_key(|one| one.step);
     }
 
     fn is_wanted(&self, line: &[u8]) -> bool {

@@ -4,8 +4,9 @@
 //! status of its message now, not of when the line was written.
 
 use super::logged_event::LoggedEvent;
-use super::step_now::StepNow;
+use super::step_now::{self, StepNow};
 use crate::clock;
+use crate::store::Store;
 
 /// A line, and what is known about its message now.
 #[derive(Clone)]
@@ -47,6 +48,13 @@ impl TrailRow {
         let steps = event.results.iter().map(|step| StepNow::logged(step, None)).collect();
         let at_ms = clock::parse(&event.time).unwrap_or(0);
         TrailRow { event: Some(event), steps, ..TrailRow::without_event(line.as_bytes(), at_ms) }
+    }
+
+    /// The same with what the store has on record of its steps now.
+    pub(crate) fn look_up(&mut self, store: &Store) {
+        let Some(event) = self.event.as_ref().filter(|event| !event.is_deferral()) else { return };
+        let message = event.message().unwrap_or_default();
+        step_now::look_up(&mut self.steps, Some(store), message, event.is_decision());
     }
 
     /// The word for what became of the message.
