@@ -2,8 +2,7 @@
 
 use crate::bounces::{self, OWN, STRANGER, dsn, dsn_of, signed_path};
 use crate::harness::application::Application;
-use crate::harness::wait_for;
-use crate::harness::{HOUR_MS, MINUTE_MS, SENDER, Sandbox, finish, names, plain, queued, start};
+use crate::harness::{HOUR_MS, MINUTE_MS, SENDER, Sandbox, finish, names, plain, queued, start, wait_for};
 use crate::proof::BOUNCES;
 use crate::trail::{find, log};
 use crate::unproven::{self, Sent, letter, send};
