@@ -341,8 +341,8 @@ fn mail_into_carom_that_would_count_as_sent_is_found() {
         "wrong",
         "robot hands mail to carom, and carom_transports of [[logs]] (carom*) does not name it",
     );
-    assert_eq!(found["fix"], "set carom_transports = [\"robot\"]", "{found}");
-    host.edit("timezone = \"UTC\"\n", "timezone = \"UTC\"\ncarom_transports = [\"robot\"]\n");
+    assert_eq!(found["fix"], "set carom_transports = [\"carom*\", \"robot\"]", "{found}");
+    host.edit("timezone = \"UTC\"\n", "timezone = \"UTC\"\ncarom_transports = [\"carom*\", \"robot\"]\n");
     let (_, findings) = host.check(&[]);
     assert!(
         !findings.iter().any(|one| one["found"].as_str().unwrap().contains("robot hands mail")),

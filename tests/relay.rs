@@ -26,8 +26,10 @@ fn inbox(sandbox: &Sandbox) -> PathBuf {
 
 fn relay(sandbox: &Sandbox, directory: &Path) -> serde_json::Value {
     let ran = sandbox.run(&["relay", directory.to_str().unwrap(), "--json"], b"");
-    assert_eq!(ran.code, 0, "{ran:?}");
-    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"))
+    let summary: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    assert_eq!(ran.code, i32::from(summary["failed"] != 0), "{ran:?}");
+    summary
 }
 
 #[test]
@@ -356,6 +358,8 @@ fn a_file_of_no_bytes_is_no_message() {
     let old = std::time::SystemTime::now() - Duration::from_secs(3600);
     fs::File::options().write(true).open(inbox.join("a.msg")).unwrap().set_modified(old).unwrap();
     let ran = sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
+    assert!(ran.code == 1 && ran.stderr.contains("1 file failed: see "), "{ran:?}");
+    assert!(ran.stderr.contains(inbox.join("failed").to_str().unwrap()), "{ran:?}");
     assert_eq!(sandbox.counter("total_messages"), 0, "{ran:?}");
     assert!(inbox.join("failed/a.msg").exists(), "{:?} {ran:?}", names(&inbox));
     assert!(fs::read_to_string(inbox.join("failed/a.msg.reason")).unwrap().contains("is empty"));

@@ -15,7 +15,10 @@ const CODES: [(&str, &str); 16] = [
          69, 77      refused by the policy: rejected, not authenticated\n\
          Never another code: a mail server would return the message.",
     ),
-    ("relay", "Exit codes: 0 the run ended; 1 files are left because of a fault, which is named."),
+    (
+        "relay",
+        "Exit codes: 0 no file failed; 1 files failed, or are left because of a fault, which is named.",
+    ),
     ("access", "Exit codes: 0 ended by a signal, or by its one client; 1 it cannot serve, and says why."),
     ("socketmap", "Exit codes: 0 ended by a signal, or by its one client; 1 it cannot serve, and says why."),
     ("cron", "Exit codes: 0 all parts were done; 1 a part failed, and is named."),

@@ -8,6 +8,7 @@ use crate::error::{Error, Exit, Result};
 use crate::house::House;
 use crate::intake::spool::Spool;
 use crate::relay::{self, Summary};
+use crate::text::counted;
 use clap::Args;
 use std::fmt::Write;
 use std::path::PathBuf;
@@ -44,9 +45,14 @@ pub(crate) fn run(arguments: &RelayArgs, config: Arc<Config>, terminal: Terminal
         terminal.show(&summary, || table(&summary))?;
     }
     match &summary.fault {
-        None => Ok(Exit::Ok),
         Some(fault) => Err(Error::new(format_args!("{} files are left: {fault}", summary.left))
             .remedy("repair that and run it again")),
+        None if summary.failed > 0 && !arguments.follow => {
+            let (many, place) = (counted(summary.failed, "file"), spool.failed().display());
+            Err(Error::new(format_args!("{many} failed: see {place}"))
+                .remedy("beside each is its reason; move it back after the fix"))
+        }
+        None => Ok(Exit::Ok),
     }
 }
 
