@@ -5,6 +5,7 @@
 //! before its first claim to its end.
 
 use crate::clock::{self, HOUR};
+use crate::digest;
 use crate::error::{Context, Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
@@ -24,7 +25,7 @@ const TRIES: u32 = 100;
 /// that ends removes what is empty: then another name is tried.
 pub(super) fn begin(runs: &Path) -> Result<(String, LockFile)> {
     for attempt in 1.. {
-        let run = format!("{:x}{:04x}", clock::now_ms(), fastrand::u16(..));
+        let run = format!("{:x}{}", clock::now_ms(), digest::random_token(2));
         let claims = runs.join(&run);
         match private::make_directory(&claims).and_then(|()| lock::try_take(&claims.join(LOCK))) {
             Ok(Some(lock)) => {

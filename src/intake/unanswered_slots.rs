@@ -8,6 +8,7 @@
 //! records that stay are `MOST` at most.
 
 use super::unanswered;
+use crate::digest;
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
 use crate::mail::{Key, Mail};
@@ -149,7 +150,7 @@ impl UnansweredSlots {
 
     fn make_file(&self) -> io::Result<OwnFile> {
         private::make_directory(&self.directory)?;
-        let path = self.directory.join(format!("{:016x}", fastrand::u64(..)));
+        let path = self.directory.join(digest::random_token(8));
         private::make_file(&path)?;
         let lock = lock::try_take_to_change(&path)?.ok_or(ErrorKind::WouldBlock)?;
         Ok(OwnFile { path, lock })

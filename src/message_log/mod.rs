@@ -44,6 +44,7 @@ use crate::clock;
 use crate::config::{Config, LogFormat};
 use crate::deadline::Deadline;
 use crate::deadline::watchdog::LastLine;
+use crate::digest;
 use crate::envelope::Envelope;
 use crate::error::{Context, Error, Result};
 use crate::files::daily;
@@ -263,7 +264,7 @@ impl MessageLog {
 fn with_fault<R>(envelope: &Envelope, reply: &SmtpReply, then: impl FnOnce(MessageLine<'_>) -> R) -> R {
     let (verdict, mut counted) = (Verdict::Defer(reply.clone()), Tally::default());
     counted.add("deferred");
-    let key = format!("undecided-{:016x}", fastrand::u64(..));
+    let key = format!("undecided-{}", digest::random_token(8));
     let line = MessageLine::new(clock::now_ms(), envelope, DecidedBy::default(), &verdict, 0);
     then(line.counting(counted).on_record(key))
 }

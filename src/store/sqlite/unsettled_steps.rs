@@ -4,6 +4,7 @@
 //! Not here: when a settle is given up (`settling`), and how they come on record (`step_rows`).
 //! Invariant: a file is whole, and never changes.
 
+use crate::digest;
 use crate::error::{Context, Result};
 use crate::files::publish::publish;
 use crate::files::{private, regular};
@@ -110,7 +111,7 @@ impl UnsettledSteps {
     /// Keeps how steps ended. Returns the file that has it, durably; an error: only this process
     /// knows.
     pub(super) fn put(&self, steps: Vec<UnsettledStep>) -> Result<PathBuf> {
-        let name = format!("{}{:016x}{ENDING}", self.prefix, fastrand::u64(..));
+        let name = format!("{}{}{ENDING}", self.prefix, digest::random_token(8));
         let path = self.directory.join(&name);
         let text = serde_json::to_vec(&steps).context("steps")?;
         let put = || {
