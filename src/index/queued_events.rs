@@ -1,5 +1,5 @@
 //! Deliveries whose events are in the queue and have not reached every sink: if the queue is lost,
-//! they are told again.
+//! they are collected again.
 //!
 //! Not here: the queue (`crate::events`). Invariant: a row leaves the pending work in the
 //! transaction that notes it here.
