@@ -109,8 +109,8 @@ impl StepNow {
     }
 }
 
-/// What the store has on record of a message's steps counts more than what the log says. `is_whole`:
-/// those that are missing are added.
+/// What the store has on record of a message's steps counts more than what the log says.
+/// `is_whole`: those that are missing are added.
 pub(super) fn look_up(steps: &mut Vec<StepNow>, store: Option<&Store>, message: &str, is_whole: bool) {
     let Some(store) = store.filter(|_| !message.is_empty()) else { return };
     for row in store.steps_of(message).unwrap_or_default() {
