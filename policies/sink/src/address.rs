@@ -19,7 +19,7 @@ pub fn asked(local_part: &str, domain: &str, domains: &[String]) -> Asked {
     if name == "ooto" {
         return Asked::AutoReply;
     }
-    if let Some(times) = name.strip_prefix("fail-").and_then(|times| times.parse().ok()) {
+    if let Some(times) = name.strip_prefix("fail-").and_then(times) {
         return Asked::Fail(times);
     }
     let tag = tag(&local);
@@ -41,6 +41,12 @@ pub fn asked(local_part: &str, domain: &str, domains: &[String]) -> Asked {
         },
     };
     with_status(tag).unwrap_or(of_label)
+}
+
+/// How often to fail. A number beyond the largest means the largest.
+fn times(digits: &str) -> Option<u32> {
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| digits.parse().unwrap_or(u32::MAX))
 }
 
 /// What a recipient with this local part asks for where this provider's replies are given: one of
@@ -106,7 +112,12 @@ mod tests {
         assert_eq!(of("x@Gmail.sink.example.com"), Asked::Provider("gmail".into()));
         assert_eq!(of("x@greylist.sink.example.com"), Asked::Greylist);
         assert_eq!(of("Fail-3+label@sink.example.com"), Asked::Fail(3));
-        assert_eq!(of("fail-x@sink.example.com"), Asked::Mix);
+        assert_eq!(of("fail-4294967295@sink.example.com"), Asked::Fail(u32::MAX));
+        assert_eq!(of("fail-4294967296@sink.example.com"), Asked::Fail(u32::MAX));
+        assert_eq!(of("fail-99999999999999999999999@sink.example.com"), Asked::Fail(u32::MAX));
+        for none in ["fail-x", "fail-", "fail--1", "fail-+3"] {
+            assert_eq!(of(&format!("{none}@sink.example.com")), Asked::Mix, "{none}");
+        }
         assert_eq!(of("x@sink.example.com"), Asked::Mix);
         assert_eq!(of("x@oob.other.example.com"), Asked::Mix);
         assert_eq!(of("x@oobsink.example.com"), Asked::Mix);
