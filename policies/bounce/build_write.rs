@@ -18,7 +18,7 @@ pub fn write(tables: &Tables, index: &Index, vague: &Index) -> String {
     let rows = |rules: &[Written]| rules.iter().map(|written| rule(written, tables)).collect::<Vec<_>>();
     let refinements =
         tables.refinements.iter().map(|(when, written)| format!("({when}, {})", rule(written, tables)));
-    let words = tables.words.iter().map(|(name, words)| format!("({name:?}, &{words:?})"));
+    let lists = tables.words.iter().map(|(name, words)| list_of_words(name, words));
     let examples = |rules: &[Written]| {
         rules.iter().map(|rule| format!("({:?}, &{:?})", rule.name, rule.examples)).collect::<Vec<_>>()
     };
@@ -30,7 +30,7 @@ pub fn write(tables: &Tables, index: &Index, vague: &Index) -> String {
         list("RULES", "Rule", rows(&tables.rules)),
         list("CODES", "Rule", rows(&tables.codes)),
         list("REFINEMENTS", "(u8, Rule)", refinements),
-        list("WORDS", "(&str, &[&str])", words),
+        list("LISTS", "List", lists),
         list("BARE", "u16", bare),
         list("FAMILIES", "&str", tables.families.iter().map(|(name, _)| format!("{name:?}"))),
         write_index("INDEX", index),
@@ -45,6 +45,16 @@ pub fn write(tables: &Tables, index: &Index, vague: &Index) -> String {
 fn list(name: &str, of: &str, rows: impl IntoIterator<Item = impl Display>) -> String {
     let rows: String = rows.into_iter().map(|row| format!("    {row},\n")).collect();
     format!("pub static {name}: &[{of}] = &[\n{rows}];\n")
+}
+
+/// The words by the last five bits of their first byte, which tell letters apart, and where those
+/// with the same bits begin.
+fn list_of_words(name: &str, words: &[String]) -> String {
+    let bits = |word: &String| word.as_bytes()[0] & 31;
+    let mut words = words.to_vec();
+    words.sort_by_key(bits);
+    let begins: Vec<usize> = (0..33).map(|first| words.partition_point(|word| bits(word) < first)).collect();
+    format!("List {{ name: {name:?}, words: &{words:?}, begins: &{begins:?} }}")
 }
 
 fn severity(name: &str) -> Option<usize> {

@@ -7,15 +7,19 @@
 //! language that is not in [`LANGUAGES`] is the recipient.
 
 use crate::clause::{clause_start, PREDICATES};
-use crate::compound::{before, is_in, is_part, list, next, word_end, word_start, AFTER, MAIL, SUBJECT};
+use crate::compound::{is_part, AFTER, MAIL, NAME, SUBJECT, SYSTEM_USER};
+use crate::words::{self, before, following, is_of_word, next, word_end, word_start, List};
 use std::ops::Range;
 
 /// Lists of nouns for a recipient or a domain, and what stands between a thing and its owner.
-const LANGUAGES: [(&str, &[&[u8]]); 4] = [
-    ("subject-german", &[b"des", b"vom", b"von"]),
-    ("subject-romance", &[b"d", b"de", b"dei", b"del", b"dell", b"della", b"des", b"di", b"do", b"du"]),
-    ("subject-dutch", &[b"van"]),
-    ("subject-slavic", &[]),
+const LANGUAGES: [(&List, &[&[u8]]); 4] = [
+    (List::named("subject-german"), &[b"des", b"vom", b"von"]),
+    (
+        List::named("subject-romance"),
+        &[b"d", b"de", b"dei", b"del", b"dell", b"della", b"des", b"di", b"do", b"du"],
+    ),
+    (List::named("subject-dutch"), &[b"van"]),
+    (List::named("subject-slavic"), &[]),
 ];
 /// Nouns that are English, too, where such a word follows them.
 const INTERNATIONAL: [&[u8]; 6] = [b"account", b"alias", b"domain", b"host", b"login", b"mailbox"];
@@ -24,18 +28,18 @@ const OF: [&[u8]; 11] =
 /// Articles between such a word and the owner.
 const ARTICLES: [&[u8]; 9] = [b"a", b"het", b"de", b"den", b"l", b"la", b"le", b"los", b"un"];
 /// Lists of `words.toml`.
-const RECIPIENT: &str = "recipient";
-const CERTAIN: &str = "recipient-only";
-const DOMAIN: &str = "domain";
-const UNKNOWN: &str = "unknown";
-const NO_SUCH: &str = "no-such";
-const BESIDE: &str = "beside-abroad";
-const RELATIVE: &str = "relative-abroad";
-const SYSTEM: &str = "system-name";
-const SENDING: &str = "sending-clause";
-const THING: &str = "thing-of-subject";
-const OWNER: &str = "owner-abroad";
-const PLACE: &str = "place-abroad";
+const RECIPIENT: &List = List::named("recipient");
+const CERTAIN: &List = List::named("recipient-only");
+const DOMAIN: &List = List::named("domain");
+const UNKNOWN: &List = List::named("unknown");
+const NO_SUCH: &List = List::named("no-such");
+const BESIDE: &List = List::named("beside-abroad");
+const RELATIVE: &List = List::named("relative-abroad");
+const SYSTEM: &List = List::named("system-name");
+const SENDING: &List = List::named("sending-clause");
+const THING: &List = List::named("thing-of-subject");
+const OWNER: &List = List::named("owner-abroad");
+const PLACE: &List = List::named("place-abroad");
 /// What begins a place, after the words: `dans la liste blanche`.
 const WHERE: [&[u8]; 19] = [
     b"auf",
@@ -63,25 +67,13 @@ const WHERE: [&[u8]; 19] = [
 pub(crate) fn may_be_abroad(text: &[u8], span: &Range<usize>) -> bool {
     let start = word_start(text, span.end);
     let last = &text[start..word_end(text, start)];
-    !(PREDICATES.contains(&last) || is_in(SUBJECT, last))
+    !(PREDICATES.contains(&last) || SUBJECT.has(last))
 }
 
 /// Whether a clause says that the subject is where something came from, or what somebody sends
 /// with: `la cuenta desde la que escribe`.
 pub(crate) fn is_where_from(text: &[u8], span: &Range<usize>) -> bool {
-    let clause = &text[clause_start(text, span.start)..span.end];
-    // Only where a word begins, or within a language without blanks.
-    let may_begin = |at: &usize| {
-        let before = clause[..*at].last();
-        !clause[*at].is_ascii_alphanumeric() || !before.is_some_and(u8::is_ascii_alphanumeric)
-    };
-    let begins = |at: usize| {
-        let mut all = list(SENDING).iter().map(|words| words.as_bytes());
-        all.any(|words| {
-            words[0] == clause[at] && clause[at..].starts_with(words) && is_whole(clause, at, words)
-        })
-    };
-    (0..clause.len()).filter(may_begin).any(begins)
+    SENDING.is_in(&text[clause_start(text, span.start)..span.end])
 }
 
 /// Whether the words are those of another language.
@@ -95,17 +87,17 @@ pub(crate) fn is_abroad(text: &[u8], span: &Range<usize>) -> bool {
 pub(crate) fn is_of_another_abroad(text: &[u8], span: &Range<usize>) -> bool {
     let (start, end) = (span.start, span.end);
     let first = start..word_end(text, start);
-    let holds_thing = || list(THING).iter().any(|thing| holds(&text[start..end], thing.as_bytes()));
-    if !text[start].is_ascii() && (follows_system(text, start) || holds_thing()) {
+    let is_bare = !text[start].is_ascii();
+    if is_bare && (follows_system(text, start) || THING.is_in(&text[start..end]) || is_named(text, span)) {
         return true;
     }
     if let Some(owned_by) = language(&text[first.clone()]) {
-        let is_certain = is_in(CERTAIN, &text[first.clone()]);
+        let is_certain = CERTAIN.has(&text[first.clone()]);
         return follows_system(text, start)
-            || list(SYSTEM).iter().any(|name| holds(&text[first.end..end], name.as_bytes()))
+            || SYSTEM.is_in(&text[first.end..end])
             || is_joined(text, start)
             || is_thing_of(text, start, owned_by)
-            || is_in(OWNER, &text[first.clone()]) && is_thing(&text[before(text, start)])
+            || OWNER.has(&text[first.clone()]) && is_thing(&text[before(text, start)])
             || is_elsewhere(text, end)
             || !is_certain && is_followed(text, first.end, end);
     }
@@ -120,7 +112,7 @@ pub(crate) fn is_of_another_abroad(text: &[u8], span: &Range<usize>) -> bool {
 
 /// What stands between a thing and its owner in the language of a noun.
 fn language(noun: &[u8]) -> Option<&'static [&'static [u8]]> {
-    LANGUAGES.iter().find(|(nouns, _)| is_in(nouns, noun)).map(|(_, owned_by)| *owned_by)
+    LANGUAGES.iter().find(|(nouns, _)| nouns.has(noun)).map(|(_, owned_by)| *owned_by)
 }
 
 /// `LDAP-Benutzer`
@@ -128,7 +120,7 @@ fn is_joined(text: &[u8], noun: usize) -> bool {
     let joined = &text[word_start(text, noun)..noun];
     let is_mail = MAIL.iter().any(|word| joined.ends_with(word));
     let before = joined.strip_suffix(b"-").filter(|_| !is_mail);
-    before.is_some_and(|word| !word.is_empty() && !is_in(RECIPIENT, word))
+    before.is_some_and(|word| !word.is_empty() && !RECIPIENT.has(word))
 }
 
 /// `LDAP Konto`, `数据库用户`: the name of a system before a noun.
@@ -137,11 +129,28 @@ fn follows_system(text: &[u8], noun: usize) -> bool {
     for of in ["的", "の"] {
         words = words.strip_suffix(of.as_bytes()).unwrap_or(words);
     }
-    let ends_with = |name: &&&str| {
-        let before = words.strip_suffix(name.as_bytes());
-        before.is_some_and(|before| !name.is_ascii() || !before.last().is_some_and(u8::is_ascii_alphanumeric))
-    };
-    list(SYSTEM).iter().any(|name| ends_with(&name))
+    SYSTEM.ends(words)
+}
+
+/// `账户admin`, `root用户`: a name beside a noun, in a script without blanks. It is the recipient's if
+/// that is its own.
+fn is_named(text: &[u8], span: &Range<usize>) -> bool {
+    let letters = text[..span.start].iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+    if SYSTEM_USER.has(&text[span.start - letters..span.start]) {
+        return true;
+    }
+    let found = &text[span.clone()];
+    let Some(noun) = RECIPIENT.longest_first(found) else { return false };
+    let is_mark = |byte: &&u8| b" \"'`:(<[".contains(byte);
+    let rest = &found[noun..];
+    let rest = &rest[rest.iter().take_while(is_mark).count()..];
+    let name = &rest[..rest.iter().take_while(|byte| byte.is_ascii() && is_of_word(**byte)).count()];
+    let begins = name.first().is_some_and(u8::is_ascii_alphanumeric);
+    let is_code = name.iter().all(u8::is_ascii_digit);
+    begins
+        && !is_code
+        && !name.contains(&b'@')
+        && ![NAME, AFTER, SUBJECT, RECIPIENT].iter().any(|list| list.has(name))
 }
 
 /// `le dossier de l'utilisateur`: a thing of the recipient.
@@ -154,13 +163,16 @@ fn is_thing_of(text: &[u8], noun: usize, owned_by: &[&[u8]]) -> bool {
     if !owned_by.contains(&&text[word.clone()]) && ARTICLES.contains(&&text[word.clone()]) {
         word = before(text, word.start);
     }
-    owned_by.contains(&&text[word.clone()]) && is_thing(&text[before(text, word.start)])
+    let thing = before(text, word.start);
+    // `caixa postal`
+    let with_adjective = before(text, thing.start).start..thing.end;
+    owned_by.contains(&&text[word]) && is_thing(&text[thing]) && !RECIPIENT.has(&text[with_adjective])
 }
 
 /// What a recipient or a domain may have, other than its name or its address.
 fn is_thing(word: &[u8]) -> bool {
     let lists = [RECIPIENT, DOMAIN, AFTER, NO_SUCH];
-    let may_be_recipient = || may_be_in(&lists, word) || begins(NO_SUCH, word);
+    let may_be_recipient = || may_be_in(&lists, word) || NO_SUCH.has_first(word);
     is_word(word) && !is_part(word) && !may_be_recipient()
 }
 
@@ -168,68 +180,31 @@ fn is_thing(word: &[u8]) -> bool {
 fn is_elsewhere(text: &[u8], mut at: usize) -> bool {
     // What a pattern found may end within a word.
     at += text[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric() || **byte >= 0x80).count();
-    let mut is_there = false;
-    while let Some(place) = next(text, at) {
-        let word = &text[place.clone()];
-        let may_be_there = || may_be_in(&[PLACE, AFTER, BESIDE, RECIPIENT, DOMAIN], word);
-        match is_there {
-            true if is_word(word) && !may_be_there() => return true,
-            false if WHERE.contains(&word) => is_there = true,
-            false => return false,
-            true => {}
-        }
-        at = place.end;
-    }
-    false
+    let begins = |word: &[u8]| WHERE.contains(&word).then_some(true);
+    let may_be_there = |word: &[u8]| may_be_in(&[PLACE, AFTER, BESIDE, RECIPIENT, DOMAIN], word);
+    words::is_elsewhere(text, at, begins, |word| Some(is_word(word) && !may_be_there(word)))
 }
 
 /// Whether a word stands after the noun that may not stand there. What ends at `last` was said of
 /// it.
-fn is_followed(text: &[u8], mut noun: usize, last: usize) -> bool {
-    while let Some(word) = next(text, noun) {
-        let named = &text[word.clone()];
-        if word.end >= last || is_in(RELATIVE, named) {
-            return false;
-        }
-        if is_word(named) && !may_be_in(&[AFTER, BESIDE, RECIPIENT, DOMAIN], named) {
-            return !is_in(UNKNOWN, named) && !begins(UNKNOWN, named);
-        }
-        noun = word.end;
-    }
-    false
+fn is_followed(text: &[u8], noun: usize, last: usize) -> bool {
+    let may_be_beside = |word: &[u8]| may_be_in(&[AFTER, BESIDE, RECIPIENT, DOMAIN], word);
+    let is_end = |word: &Range<usize>| word.end >= last || RELATIVE.has(&text[word.clone()]);
+    let other = following(text, noun).take_while(|word| !is_end(word)).map(|word| &text[word]);
+    let other = other.into_iter().find(|word| is_word(word) && !may_be_beside(word));
+    other.is_some_and(|word| !UNKNOWN.has(word) && !UNKNOWN.has_first(word))
 }
 
 /// Whether one of the lists has the word, or what an article with an apostrophe stands before.
-fn may_be_in(lists: &[&str], word: &[u8]) -> bool {
+fn may_be_in(lists: &[&List], word: &[u8]) -> bool {
     let elided = word.iter().position(|byte| *byte == b'\'').map_or(word, |at| &word[at + 1..]);
-    lists.iter().any(|list| is_in(list, word) || is_in(list, elided))
-}
-
-/// Whether words of a list begin with this one.
-fn begins(name: &str, word: &[u8]) -> bool {
-    let is_first =
-        |words: &&str| words.as_bytes().strip_prefix(word).is_some_and(|rest| rest.starts_with(b" "));
-    list(name).iter().any(|words| is_first(&words))
+    lists.iter().any(|list| list.has(word) || list.has(elided))
 }
 
 /// Letters only: no name of a host, no address, no number.
 fn is_word(word: &[u8]) -> bool {
     let is_of_word = |byte: &u8| byte.is_ascii_alphabetic() || *byte >= 0x80 || b"'-".contains(byte);
     word.len() > 1 && word.iter().all(is_of_word)
-}
-
-/// Whether a text holds these words.
-fn holds(text: &[u8], words: &[u8]) -> bool {
-    text.windows(words.len().max(1))
-        .enumerate()
-        .any(|(at, window)| window == words && is_whole(text, at, words))
-}
-
-/// Whether words are whole here, where they are of letters that stand between blanks.
-fn is_whole(text: &[u8], at: usize, words: &[u8]) -> bool {
-    let is_letter = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    let (before, after) = (text[..at].last(), text.get(at + words.len()));
-    !(is_letter(before) && is_letter(words.first()) || is_letter(after) && is_letter(words.last()))
 }
 
 #[cfg(test)]
@@ -259,6 +234,9 @@ mod tests {
             ("пользователь фильтра не найден", "пользователь фильтра не найден"),
             ("数据库的用户不存在", "用户不存在"),
             ("用户密钥无效", "用户密钥无效"),
+            ("帐号postgres无效", "帐号postgres无效"),
+            ("nobody用户不存在", "用户不存在"),
+            ("アカウント'backup'は存在しません", "アカウント'backup'は存在しません"),
             ("klucz odbiorcy nie istnieje", "odbiorcy nie istnieje"),
             ("папка пользователя не найдена", "пользователя не найден"),
             ("destinataire inconnu dans la liste rouge", "destinataire inconnu"),
@@ -284,6 +262,9 @@ mod tests {
             ("destinataire inconnu de l'annuaire", "destinataire inconnu"),
             ("nie ma takiego uzytkownika w domenie", "nie ma takiego uzytkownika"),
             ("该用户不存在", "用户不存在"),
+            ("用户 @ 不存在", "用户 @ 不存在"),
+            ("a casella postale del destinatario non esiste", "destinatario non esiste"),
+            ("用户id不存在", "用户id不存在"),
             ("адрес пользователя не найден", "адрес пользователя не найден"),
             ("utilisateur inconnu dans la base de donnees", "utilisateur inconnu"),
             ("benutzer nicht gefunden im verzeichnis", "benutzer nicht gefunden"),

@@ -3,15 +3,15 @@
 //! Not here: what the other possibility is. Invariant: two kinds of being dead, `unknown or deleted`,
 //! are no choice.
 
-use crate::clause::{clause_start, words};
-use crate::compound::is_in;
+use crate::clause::clause_start;
+use crate::words::{split, List};
 use std::ops::Range;
 
 /// How much of the text after the words is looked at.
 const BEYOND: usize = 64;
 /// A list of `words.toml`: said of addresses that are not dead.
-const ALIVE: &str = "alive";
-const OR: &str = "or";
+const ALIVE: &List = List::named("alive");
+const OR: &List = List::named("or");
 /// Italian and Spanish.
 const SHORT_OR: [&[u8]; 2] = [b"o", b"u"];
 /// The Dutch word for "or" follows these; elsewhere it is English.
@@ -20,13 +20,15 @@ const BEFORE_DUTCH_OR: [&[u8]; 5] = [b"bestaat", b"gevonden", b"niet", b"onbeken
 /// Whether the words that a pattern found are one of two possibilities.
 pub(crate) fn is_choice(text: &[u8], span: &Range<usize>) -> bool {
     let end = text.len().min(span.end + BEYOND);
-    if !may_hold_or(&text[clause_start(text, span.start)..end]) {
+    let start = clause_start(text, span.start);
+    if !may_hold_or(&text[start..end]) {
         return false;
     }
     let rest = &text[span.end..end];
     let rest = &rest[..rest.iter().position(|byte| b".;!?".contains(byte)).unwrap_or(rest.len())];
-    let (before, found) = (words(&text[clause_start(text, span.start)..span.start]), &text[span.clone()]);
-    let (found, after) = (words(found), words(rest));
+    let words = |text| split(text).collect::<Vec<&[u8]>>();
+    let (before, found) = (words(&text[start..span.start]), words(&text[span.clone()]));
+    let after = words(rest);
     let is_after = [&found[found.len().saturating_sub(1)..], &after].concat();
     let joins = or_place(&is_after).is_some_and(|place| is_alive(&is_after[place..]));
     let is_slashed = rest.trim_ascii_start().starts_with(b"/") && is_alive(&after);
@@ -38,16 +40,16 @@ pub(crate) fn is_choice(text: &[u8], span: &Range<usize>) -> bool {
 
 /// A quick look, because most texts name one possibility.
 fn may_hold_or(text: &[u8]) -> bool {
-    let is_or = |word: &[u8]| matches!(word, b"o" | b"u" | b"of") || !word.is_ascii() || is_in(OR, word);
+    let is_or = |word: &[u8]| matches!(word, b"o" | b"u" | b"of") || !word.is_ascii() || OR.has(word);
     text.contains(&b'/') || text.split(|byte| b" ,(".contains(byte)).any(is_or)
 }
 
 fn is_alive(words: &[&[u8]]) -> bool {
-    words.iter().any(|word| is_in(ALIVE, word))
+    words.iter().any(|word| ALIVE.has(word))
 }
 
 fn or_place(words: &[&[u8]]) -> Option<usize> {
-    let is_or = |word: &[u8]| is_in(OR, word) || SHORT_OR.contains(&word);
+    let is_or = |word: &[u8]| OR.has(word) || SHORT_OR.contains(&word);
     let is_dutch =
         |place: usize| words[place] == b"of" && place > 0 && BEFORE_DUTCH_OR.contains(&words[place - 1]);
     (0..words.len()).find(|place| is_or(words[*place]) || is_dutch(*place))

@@ -5,12 +5,16 @@
 //! true. Not here: nouns beside the subject (`compound`), and other languages (`about.toml`).
 //! Invariant: a doubt never makes an address dead.
 
-use crate::compound::{is_familiar, is_in, is_noun, next, AFTER, SUBJECT};
+use crate::compound::{is_familiar, is_noun, AFTER, SUBJECT};
+use crate::words::{self, split, List};
+use std::cell::Cell;
 use std::ops::Range;
 
 /// How much of the text before the words and after them is looked at.
 const BEFORE: usize = 40;
 const BEYOND: usize = 48;
+/// As many of the words after them are looked at.
+const FEW: usize = 4;
 
 /// What a subject and its verb end with.
 pub(crate) const PREDICATES: [&[u8]; 8] =
@@ -67,16 +71,66 @@ const LISTS_OF_OTHERS: [&[u8]; 8] = [
 /// Where somebody is not: what follows is no place where every recipient would be, unless its words
 /// are in a list of `words.toml`.
 const WHERE: [&[u8]; 6] = [b"among", b"at", b"in", b"inside", b"on", b"within"];
-const PLACE: &str = "place-of-subjects";
-const NAME: &str = "name-of-subjects";
+/// Where all recipients are, unless it is one of several, or somebody's own.
+const PLACE_IF_ONLY: &List = List::named("place-if-only");
+const ONE_OF_MANY: [&[u8]; 13] = [
+    b"another",
+    b"addressee's",
+    b"customer's",
+    b"each",
+    b"her",
+    b"his",
+    b"one",
+    b"recipient's",
+    b"subscriber's",
+    b"that",
+    b"these",
+    b"this",
+    b"user's",
+];
+const PLACE: &List = List::named("place-of-subjects");
+const NAME: &List = List::named("name-of-subjects");
 /// The words of such a place end before these.
-const PLACE_ENDS: &str = "after-place";
+const PLACE_ENDS: &List = List::named("after-place");
 /// Verbs after a clause that ends with a preposition: `the mailbox you are writing from does not`.
 const VERBS: [&[u8]; 9] = [b"are", b"can", b"cannot", b"could", b"do", b"does", b"has", b"is", b"was"];
 /// Who speaks: what follows is what the server does, not who writes.
 const SPEAKERS: [&[u8]; 2] = [b"it", b"we"];
 /// What you give that is no recipient's: the name of your own host.
 const NAMES_OF_HOSTS: [&[u8]; 4] = [b"host", b"hostname", b"name", b"server"];
+/// Before "your": the subject is a part of something of yours.
+const BESIDE_YOURS: [&[u8]; 14] = [
+    b"after",
+    b"at",
+    b"before",
+    b"behind",
+    b"beside",
+    b"following",
+    b"from",
+    b"in",
+    b"inside",
+    b"of",
+    b"on",
+    b"under",
+    b"with",
+    b"within",
+];
+/// After "your": it is where you wrote whom you wrote to.
+const WRITTEN_TO: [&[u8]; 13] = [
+    b"attempt",
+    b"command",
+    b"e-mail",
+    b"email",
+    b"letter",
+    b"list",
+    b"mail",
+    b"message",
+    b"query",
+    b"rcpt",
+    b"recipient",
+    b"recipients",
+    b"request",
+];
 /// Words that a list of others may follow.
 const OPEN: [&[u8]; 5] = [b"in", b"my", b"on", b"our", b"the"];
 /// What is said of a thing before its name.
@@ -86,9 +140,9 @@ const ADJECTIVES: [&[u8]; 6] = [b"bad", b"incorrect", b"invalid", b"undefined", 
 pub(crate) fn is_open(text: &[u8], span: &Range<usize>) -> bool {
     let end = text.len().min(span.end + BEYOND);
     let from = sentence(text, span.start);
-    let found = words(&text[span.clone()]);
-    let after = words(&text[span.end..end]);
-    let is_doubted = words(&text[from..span.end]).contains(&&b"whether"[..]);
+    let found: Vec<&[u8]> = split(&text[span.clone()]).collect();
+    let after: Vec<&[u8]> = split(&text[span.end..end]).take(FEW).collect();
+    let is_doubted = split(&text[from..span.end]).any(|word| word == b"whether");
     is_doubted
         || is_source(&found)
         || begins_with_another(&text[span.clone()])
@@ -98,10 +152,11 @@ pub(crate) fn is_open(text: &[u8], span: &Range<usize>) -> bool {
 
 /// `the account might not exist`
 pub(crate) fn is_perhaps(found: &[u8]) -> bool {
-    words(found).windows(2).any(|two| PERHAPS.contains(&two[0]) && NEGATED.contains(&two[1]))
+    let next = split(found).skip(1);
+    split(found).zip(next).any(|(one, next)| PERHAPS.contains(&one) && NEGATED.contains(&next))
 }
 
-/// `the host you come from`, `the mailbox from which this came`
+/// `the host you come from`, `the mailbox from which this came`, `the domain after your @`
 fn is_source(found: &[&[u8]]) -> bool {
     let is_relative =
         |two: &[&[u8]]| SOURCES.contains(&two[0]) && (RELATIVES.contains(&two[1]) || VERBS.contains(&two[1]));
@@ -111,34 +166,40 @@ fn is_source(found: &[&[u8]]) -> bool {
         let is_ours = SPEAKERS.contains(&two[0]) && !REACHING.contains(&two[1]);
         place > 0 && (is_yours || is_ours && place == 1)
     };
-    found.windows(2).any(is_relative) || found.windows(2).enumerate().any(is_act)
+    let is_of_yours = |three: &[&[u8]]| {
+        three[1] == b"your" && BESIDE_YOURS.contains(&three[0]) && !WRITTEN_TO.contains(&three[2])
+    };
+    found.windows(2).any(is_relative)
+        || found.windows(2).enumerate().any(is_act)
+        || found.windows(3).any(is_of_yours)
 }
 
 /// `not found on this node`, `no such user in the list of permitted correspondents`
-pub(crate) fn is_elsewhere(text: &[u8], mut at: usize) -> bool {
-    let mut is_there = false;
-    while let Some(place) = next(text, at) {
-        let word = &text[place.clone()];
-        let is_subject = is_in(SUBJECT, word) || is_in(NAME, word);
-        match is_there {
-            true if is_in(PLACE_ENDS, word) => return false,
-            true if is_noun(word) && !is_subject && !is_in(PLACE, word) => return true,
-            false if WHERE.contains(&word) => is_there = true,
-            false if !is_subject && !PREDICATES.contains(&word) => return false,
-            _ => {}
-        }
-        at = place.end;
-    }
-    false
+pub(crate) fn is_elsewhere(text: &[u8], at: usize) -> bool {
+    let is_subject = |word: &[u8]| SUBJECT.has(word) || NAME.has(word);
+    let begins = |word: &[u8]| {
+        let begins = WHERE.contains(&word);
+        (begins || is_subject(word) || PREDICATES.contains(&word)).then_some(begins)
+    };
+    let is_one_of_many = Cell::new(false);
+    let is_other = |word: &[u8]| {
+        is_one_of_many.set(is_one_of_many.get() || ONE_OF_MANY.contains(&word));
+        let is_of_many = is_one_of_many.get() && PLACE_IF_ONLY.has(word);
+        let may_be_all = is_subject(word) || PLACE.has(word) || PLACE_IF_ONLY.has(word);
+        let is_other = is_of_many || is_noun(word) && !may_be_all;
+        (!PLACE_ENDS.has(word)).then_some(is_other)
+    };
+    words::is_elsewhere(text, at, begins, is_other)
 }
 
 /// `recipient found, quota root not found`: after a comma another subject begins.
 fn begins_with_another(found: &[u8]) -> bool {
     let Some(comma) = found.iter().rposition(|byte| *byte == b',') else { return false };
-    let is_subject = |word: &[u8]| is_familiar(word) || is_in(AFTER, word);
-    let words = words(&found[comma + 1..]);
-    let has_verb = words.last().is_some_and(|last| PREDICATES.contains(last));
-    has_verb && words.first().is_some_and(|word| is_noun(word) && !is_subject(word))
+    let is_subject = |word: &[u8]| is_familiar(word) || AFTER.has(word);
+    let mut words = split(&found[comma + 1..]);
+    let (first, last) = (words.next(), words.next_back());
+    let has_verb = last.or(first).is_some_and(|last| PREDICATES.contains(&last));
+    has_verb && first.is_some_and(|word| is_noun(word) && !is_subject(word))
 }
 
 /// `not known to accept letters`, `no such user in the whitelist`
@@ -147,7 +208,7 @@ fn is_of_those_after(rest: &[u8], found: &[&[u8]], after: &[&[u8]]) -> bool {
         return false;
     }
     let ends_known = found.last().is_some_and(|last| *last == b"known");
-    let is_act = |word: &&[u8]| is_noun(word) && !KNOWING.contains(word) && !is_in(SUBJECT, word);
+    let is_act = |word: &&[u8]| is_noun(word) && !KNOWING.contains(word) && !SUBJECT.has(word);
     let is_list = |words: &[&[u8]]| words.iter().take(3).any(|word| LISTS_OF_OTHERS.contains(word));
     match after {
         [b"to", next, ..] => ends_known && is_act(next),
@@ -162,7 +223,7 @@ fn is_of_next(text: &[u8], span: &Range<usize>, after: &[&[u8]]) -> bool {
     let last = found.iter().rposition(|byte| *byte == b' ').map_or(0, |blank| blank + 1);
     let before = found[..last].trim_ascii_end().last();
     let begins_clause = before.is_some_and(|byte| b",:;(".contains(byte));
-    let is_thing = |word: &&[u8]| is_noun(word) && !is_in(SUBJECT, word) && !is_in(AFTER, word);
+    let is_thing = |word: &&[u8]| is_noun(word) && !SUBJECT.has(word) && !AFTER.has(word);
     begins_clause
         && ADJECTIVES.contains(&&found[last..])
         && text.get(span.end) == Some(&b' ')
@@ -185,14 +246,6 @@ pub(crate) fn clause_start(text: &[u8], at: usize) -> usize {
         _ => false,
     };
     (from..at).rev().find(ends).map_or(from, |stop| stop + 1)
-}
-
-pub(crate) fn words(text: &[u8]) -> Vec<&[u8]> {
-    text.split(|byte| !is_of_word(byte)).filter(|word| !word.is_empty()).collect()
-}
-
-fn is_of_word(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"'-@".contains(byte)
 }
 
 #[cfg(test)]

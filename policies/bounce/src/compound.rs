@@ -6,18 +6,18 @@
 //! nobody can list; the words that may stand beside the subject are few, and are in `words.toml`.
 //! Invariant: what this does not know counts as a noun, so that a doubt never makes an address dead.
 
-use crate::table::WORDS;
+use crate::words::{before, following, is_of_word, split, word_end, word_start, List};
 use std::ops::Range;
 
 /// Lists of `words.toml`.
-pub(crate) const SUBJECT: &str = "subject";
+pub(crate) const SUBJECT: &List = List::named("subject");
 /// After another subject these are a machine or a thing.
-const SUBJECT_NO_MORE: &str = "subject-no-more";
-const BEFORE: &str = "before-subject";
-pub(crate) const AFTER: &str = "after-subject";
-const OWNER: &str = "owner-of-subject";
-const PART: &str = "part-of-subjects";
-const SYSTEM_USER: &str = "system-user";
+const SUBJECT_NO_MORE: &List = List::named("subject-no-more");
+const BEFORE: &List = List::named("before-subject");
+pub(crate) const AFTER: &List = List::named("after-subject");
+const OWNER: &List = List::named("owner-of-subject");
+const PART: &List = List::named("part-of-subjects");
+pub(crate) const SYSTEM_USER: &List = List::named("system-user");
 
 const ARTICLES: [&[u8]; 8] = [b"a", b"an", b"any", b"one", b"our", b"that", b"the", b"this"];
 /// What a predicate without its subject begins with.
@@ -28,14 +28,21 @@ const AUXILIARIES: [&[u8]; 6] = [b"are", b"had", b"has", b"have", b"is", b"was"]
 const ACTING: [&[u8]; 8] =
     [b"authenticated", b"bound", b"connected", b"executed", b"in", b"run", b"running", b"started"];
 /// A user's name is still the user.
-const NAME: &str = "name-of-subjects";
+pub(crate) const NAME: &List = List::named("name-of-subjects");
+const YOUR: &List = List::named("your");
 /// What an address may be called, before a hyphen.
 pub(crate) const MAIL: [&[u8]; 4] = [b"e-mail-", b"email-", b"mail-", b"non-"];
 
-/// Whether the text names somebody by a word of its own.
+/// Whether the text names somebody by a word of its own, or in a script without blanks.
 pub(crate) fn names(text: &[u8], word: &str) -> bool {
-    let is_of = |byte: &u8| !is_of_word(*byte);
+    let is_of = |byte: &u8| !is_of_word(*byte) || word.is_ascii() && !byte.is_ascii();
     !word.is_empty() && text.split(is_of).any(|one| one.eq_ignore_ascii_case(word.as_bytes()))
+}
+
+/// Whether the first word, other than an article, is the recipient's noun.
+pub(crate) fn begins_with_subject(text: &[u8]) -> bool {
+    let first = split(text).find(|word| !ARTICLES.contains(word));
+    first.is_some_and(|word| SUBJECT.has(word))
 }
 
 /// Whether the words that a pattern found are said of another than the noun that they hold.
@@ -43,15 +50,23 @@ pub(crate) fn is_of_another(text: &[u8], span: &Range<usize>) -> bool {
     let (start, end) = (span.start, span.end);
     let first = &text[start..word_end(text, start)];
     let noun = first.strip_suffix(b"'s").unwrap_or(first);
-    if is_in(SUBJECT, noun) {
+    if noun == b"@" && is_yours(text, start) {
+        return true;
+    }
+    if SUBJECT.has(noun) {
         let after = start + noun.len();
         return is_preceded(text, start) || is_followed(text, after, end) || is_system_user(text, after);
     }
     let last = word_start(text, end);
-    let is_noun_last = is_in(SUBJECT, &text[last..end]);
+    let is_noun_last = SUBJECT.has(&text[last..end]);
     (is_noun_last && last > start && (is_preceded(text, last) || is_of_other_thing(text, start)))
         || (is_noun_last && (is_followed(text, end, usize::MAX) || is_system_user(text, end)))
         || is_said_of_other_subject(text, start, VERBS.contains(&first) && !knows(&text[span.clone()]))
+}
+
+/// `the domain after your @`
+fn is_yours(text: &[u8], at: usize) -> bool {
+    YOUR.has(&text[before(text, at)])
 }
 
 /// `template for unknown user`, `authenticated as unknown user`
@@ -70,7 +85,7 @@ fn is_system_user(text: &[u8], end: usize) -> bool {
     let begins = |mark: &&[u8]| text[end..].starts_with(mark);
     let Some(mark) = [&b": "[..], b" '", b" \"", b" `"].into_iter().find(begins) else { return false };
     let named = end + mark.len();
-    is_in(SYSTEM_USER, &text[named..word_end(text, named)])
+    SYSTEM_USER.has(&text[named..word_end(text, named)])
 }
 
 /// Whether the noun is what somebody else does not know.
@@ -86,7 +101,7 @@ fn is_said_of_other_subject(text: &[u8], start: usize, begins_with_verb: bool) -
     let subject = if has_auxiliary { before(text, word.start) } else { word };
     let named = &text[subject.clone()];
     (has_auxiliary || begins_with_verb)
-        && if is_in(SUBJECT, named) { is_preceded(text, subject.start) } else { is_other(named) }
+        && if SUBJECT.has(named) { is_preceded(text, subject.start) } else { is_other(named) }
 }
 
 /// Whether a noun stands before the one that begins here, or one that is of it.
@@ -104,14 +119,14 @@ fn is_preceded(text: &[u8], noun: usize) -> bool {
         let head = &text[before(text, word.start)];
         // `a member of the list`
         let is_of_many = matches!(&text[noun..word_end(text, noun)], b"group" | b"list");
-        return (is_other(head) || is_of_many && is_in(SUBJECT, head)) && !is_part(head);
+        return (is_other(head) || is_of_many && SUBJECT.has(head)) && !is_part(head);
     }
     let word = &text[word];
     if word == b"your" && text[noun..].starts_with(b"recipient") {
         return false;
     }
     let whose = word.strip_suffix(b"'s").unwrap_or(word);
-    let is_machine = is_in(SUBJECT, whose) && is_in(SUBJECT_NO_MORE, &text[noun..word_end(text, noun)]);
+    let is_machine = SUBJECT.has(whose) && SUBJECT_NO_MORE.has(&text[noun..word_end(text, noun)]);
     is_bare && (is_machine || is_name(word) && !is_familiar(word))
 }
 
@@ -121,7 +136,7 @@ fn is_other(word: &[u8]) -> bool {
 }
 
 pub(crate) fn is_familiar(word: &[u8]) -> bool {
-    is_in(BEFORE, word) || is_in(SUBJECT, word) && !is_in(SUBJECT_NO_MORE, word)
+    BEFORE.has(word) || SUBJECT.has(word) && !SUBJECT_NO_MORE.has(word)
 }
 
 /// Whether a noun stands after the one that ends here. What ends at `last` was said of the subject.
@@ -129,26 +144,17 @@ fn is_followed(text: &[u8], mut noun: usize, last: usize) -> bool {
     if text[noun..].starts_with(b"'s ") {
         noun += 2;
     }
-    while let Some(word) = next(text, noun) {
-        let named = &text[word.clone()];
-        let is_subject = is_in(SUBJECT, named) && !is_in(SUBJECT_NO_MORE, named);
-        if named == b"of" {
-            return is_of_another_owner(text, word.end);
-        } else if !is_subject && !is_in(NAME, named) {
-            return word.end != last && is_noun(named) && !is_in(AFTER, named);
-        }
-        noun = word.end;
-    }
-    false
+    let is_subject = |word: &[u8]| SUBJECT.has(word) && !SUBJECT_NO_MORE.has(word) || NAME.has(word);
+    let word = following(text, noun).find(|word| !is_subject(&text[word.clone()]));
+    word.is_some_and(|word| match &text[word.clone()] {
+        b"of" => is_of_another_owner(text, word.end),
+        named => word.end != last && is_noun(named) && !AFTER.has(named),
+    })
 }
 
 fn is_of_another_owner(text: &[u8], of: usize) -> bool {
-    let Some(mut owner) = next(text, of) else { return false };
-    while ARTICLES.contains(&&text[owner.clone()]) {
-        let Some(further) = next(text, owner.end) else { return false };
-        owner = further;
-    }
-    is_noun(&text[owner.clone()]) && !is_in(OWNER, &text[owner])
+    let owner = following(text, of).map(|word| &text[word]).find(|word| !ARTICLES.contains(word));
+    owner.is_some_and(|owner| is_noun(owner) && !OWNER.has(owner))
 }
 
 /// Letters only: no name of a host, no address, no number, and nothing in another script.
@@ -165,57 +171,9 @@ fn is_name(word: &[u8]) -> bool {
     word.first().is_some_and(u8::is_ascii_alphabetic) && word.iter().all(is_of_name)
 }
 
-/// The word before a blank; none if there is no blank.
-pub(crate) fn before(text: &[u8], at: usize) -> Range<usize> {
-    let end = text[..at].trim_ascii_end().len();
-    if end < at {
-        word_start(text, end)..end
-    } else {
-        at..at
-    }
-}
-
-/// The word after a blank, if there is one.
-pub(crate) fn next(text: &[u8], at: usize) -> Option<Range<usize>> {
-    let start = at + 1;
-    let begins = text.get(at) == Some(&b' ') && text.get(start).is_some_and(|byte| is_of_word(*byte));
-    begins.then(|| start..word_end(text, start))
-}
-
-pub(crate) fn word_end(text: &[u8], start: usize) -> usize {
-    let length = text[start..].iter().take_while(|byte| is_of_word(**byte)).count();
-    // A full stop ends a sentence, and a quote what is quoted.
-    let last = text[start..start + length].iter().rposition(|byte| !b".'".contains(byte));
-    start + last.map_or(length, |last| last + 1)
-}
-
-pub(crate) fn word_start(text: &[u8], end: usize) -> usize {
-    let start = end - text[..end].iter().rev().take_while(|byte| is_of_word(**byte)).count();
-    start + usize::from(start < end && text[start] == b'\'')
-}
-
-fn is_of_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"'-._@/=".contains(&byte)
-}
-
 /// What a recipient may be a part of.
 pub(crate) fn is_part(word: &[u8]) -> bool {
-    is_in(PART, word)
-}
-
-/// A list of `words.toml`.
-pub(crate) fn list(name: &str) -> &'static [&'static str] {
-    WORDS.iter().find(|(known, _)| *known == name).map_or(&[], |(_, words)| words)
-}
-
-/// Whether a list has the word. A `*` ends what words of the list begin with.
-pub(crate) fn is_in(name: &str, word: &[u8]) -> bool {
-    let Some(first) = word.first() else { return false };
-    let is = |known: &&str| match known.strip_suffix('*') {
-        Some(begin) => word.starts_with(begin.as_bytes()),
-        None => known.as_bytes() == word,
-    };
-    list(name).iter().any(|known| known.as_bytes().first() == Some(first) && is(known))
+    PART.has(word)
 }
 
 #[cfg(test)]

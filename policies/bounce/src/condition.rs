@@ -3,12 +3,16 @@
 //!
 //! Not here: whose the subject is (`compound`, `clause`, `abroad`).
 
-use crate::clause::{clause_start, words};
-use crate::compound::{is_in, is_noun};
+use crate::clause::clause_start;
+use crate::compound::is_noun;
+use crate::words::{split, List};
 use std::ops::Range;
 
 /// A list of `words.toml`: what begins a clause that may not be true.
-const IF: &str = "if";
+const IF: &List = List::named("if");
+/// The same in more than one word: `each time`.
+const WHENEVER: &List = List::named("whenever");
+const IF_CJK: [&str; 6] = ["如果", "若", "每当", "每次", "もし", "만약"];
 /// As many words may stand between it and the subject.
 const BETWEEN: usize = 3;
 /// Nouns that mean more than one recipient.
@@ -49,39 +53,38 @@ const COUNTS: [&[u8]; 22] = [
     b"numerous",
 ];
 /// A list of `words.toml`: the same in other languages, before any noun.
-const MANY_ABROAD: &str = "many-abroad";
+const MANY_ABROAD: &List = List::named("many-abroad");
 /// Before an adjective and such a noun: the clause is about these words themselves.
 const OF_THEM: [&[u8]; 8] = [b"contact", b"mail", b"mailing", b"mails", b"of", b"probe", b"probing", b"to"];
 
 /// Whether the words stand in a clause that begins with "if".
 pub(crate) fn is_conditional(text: &[u8], span: &Range<usize>) -> bool {
-    let found = &text[span.clone()];
-    let is_one_clause = !found.iter().any(|byte| b":;".contains(byte));
-    let before = words(&text[clause_start(text, span.start)..span.start]);
-    let near = before.len().saturating_sub(BETWEEN);
-    let has_cjk = |word: &str| text[clause_start(text, span.start)..span.start].starts_with(word.as_bytes());
-    is_one_clause
-        && (before[near..].iter().any(|word| is_in(IF, word))
-            || ["如果", "若", "もし", "만약"].iter().any(|word| has_cjk(word)))
+    let before = &text[clause_start(text, span.start)..span.start];
+    let has_cjk = |word: &&str| before.starts_with(word.as_bytes());
+    let begins = || {
+        split(before).rev().take(BETWEEN).any(|word| IF.has(word))
+            || WHENEVER.is_in(before)
+            || IF_CJK.iter().any(|word| has_cjk(word))
+    };
+    let is_one_clause = || !text[span.clone()].iter().any(|byte| b":;".contains(byte));
+    !before.is_empty() && begins() && is_one_clause()
 }
 
 /// Whether the words are about a number of recipients.
 pub(crate) fn is_counted(text: &[u8], span: &Range<usize>) -> bool {
     let before = &text[clause_start(text, span.start)..span.start];
-    let found = words(&text[span.clone()]);
-    let all = words(before);
-    let near = &all[all.len().saturating_sub(BETWEEN)..];
-    let is_number = |word: &&[u8]| word.iter().all(u8::is_ascii_digit) && **word != b"1"[..];
-    let is_share = before.trim_ascii_end().contains(&b'%') && !near.is_empty();
-    let is_first = found.first().is_some_and(|word| MANY.contains(word));
-    let is_last = found.len() > 1 && found.last().is_some_and(|word| MANY.contains(word));
-    let is_list_of_them =
-        near.last().is_some_and(|word| OF_THEM.contains(word)) && all.iter().any(|word| is_noun(word));
-    is_share
-        || near.iter().any(|word| is_in(MANY_ABROAD, word))
-        || is_first && near.iter().any(|word| COUNTS.contains(word) || is_number(word))
-        || is_last
-            && (is_list_of_them || near.last().is_some_and(|word| COUNTS.contains(word) || is_number(&word)))
+    let Some(last_before) = split(before).next_back() else { return false };
+    let near = || split(before).rev().take(BETWEEN);
+    let is_number = |word: &[u8]| word.iter().all(u8::is_ascii_digit) && *word != b"1"[..];
+    let is_count = |word: &[u8]| COUNTS.contains(&word) || is_number(word);
+    let mut found = split(&text[span.clone()]);
+    let is_first = found.next().is_some_and(|word| MANY.contains(&word));
+    let is_last = found.next_back().is_some_and(|word| MANY.contains(&word));
+    let is_list_of_them = || OF_THEM.contains(&last_before) && split(before).any(is_noun);
+    before.trim_ascii_end().contains(&b'%')
+        || near().any(|word| MANY_ABROAD.has(word))
+        || is_first && near().any(is_count)
+        || is_last && (is_count(last_before) || is_list_of_them())
 }
 
 #[cfg(test)]
@@ -105,6 +108,10 @@ mod tests {
             ("hosts that mail unknown users are refused", "unknown users"),
             ("most addresses were invalid", "addresses were invalid"),
             ("three unknown users, bye", "unknown users"),
+            ("any time a mailbox is missing it is noted", "mailbox is missing"),
+            ("as often as a user is unknown you hear of it", "user is unknown"),
+            ("ogni volta che un utente non esiste lo annotiamo", "utente non esiste"),
+            ("jedes mal da ein konto nicht existiert", "konto nicht existiert"),
             ("demasiados usuarios desconocidos", "usuarios desconocidos"),
         ] {
             assert!(says_nothing(text, found), "{text}");
@@ -114,6 +121,7 @@ mod tests {
             ("check if the address is right: user unknown", "address is right: user unknown"),
             ("if you see this, the user does not exist", "user does not exist"),
             ("unknown users", "unknown users"),
+            ("it was tried each time, user unknown", "user unknown"),
         ] {
             assert!(!says_nothing(text, found), "{text}");
         }

@@ -31,6 +31,7 @@ mod matching;
 mod own_rules;
 mod pattern;
 mod proof;
+mod quotation;
 mod recent;
 mod reply_place;
 mod rule;
@@ -43,6 +44,7 @@ mod subject;
 mod table;
 mod trie;
 mod unsubscribe;
+mod words;
 
 pub use about::About;
 pub use carom_policy::Severity;

@@ -10,7 +10,7 @@ use crate::looks_like_regex::looks_like_regex;
 use crate::pattern::{Pattern, Words};
 use crate::rule::{Written, SEVERITIES};
 use crate::sequence::{sequences, Sequence};
-use crate::table::{Rule, PROVIDERS, REASONS, WORDS};
+use crate::table::{Rule, LISTS, PROVIDERS, REASONS};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 
@@ -57,8 +57,8 @@ pub(crate) fn read(table: &Map<String, Value>) -> Result<Read, String> {
         }
     }
     for name in written.patterns.iter().flat_map(named) {
-        if !WORDS.iter().any(|(known, _)| known == name) {
-            let known: Vec<&str> = WORDS.iter().map(|(known, _)| *known).collect();
+        if !LISTS.iter().any(|list| list.name == name) {
+            let known: Vec<&str> = LISTS.iter().map(|list| list.name).collect();
             return Err(format!("unknown word list {{{name}}}: use one of {}", known.join(", ")));
         }
     }
@@ -116,6 +116,6 @@ fn named(pattern: &Pattern) -> impl Iterator<Item = &String> {
 fn lists(patterns: &[(u16, &Pattern)]) -> Vec<(String, Vec<Sequence>)> {
     let is_named = |name: &str| patterns.iter().any(|(_, pattern)| named(pattern).any(|named| named == name));
     let read = |list: &[&str]| list.iter().filter_map(|word| sequences(word).ok()).flatten().collect();
-    let wanted = WORDS.iter().filter(|(name, _)| is_named(name));
-    wanted.map(|(name, list)| ((*name).to_owned(), read(list))).collect()
+    let wanted = LISTS.iter().filter(|list| is_named(list.name));
+    wanted.map(|list| (list.name.to_owned(), read(list.words))).collect()
 }

@@ -13,10 +13,12 @@ use crate::about::About;
 use crate::abroad::{is_abroad, is_of_another_abroad, is_where_from, may_be_abroad};
 use crate::choice::is_choice;
 use crate::clause::{is_elsewhere, is_open, is_perhaps};
-use crate::compound::{is_of_another, names};
+use crate::compound::{begins_with_subject, is_of_another, names};
 use crate::condition::{is_conditional, is_counted};
 use crate::first_rule::Known;
+use crate::quotation::is_quoted;
 use crate::table::{Mark, Rule, MARKS, REASONS};
+use crate::words::List;
 use std::ops::Range;
 
 /// What shows it.
@@ -34,6 +36,8 @@ pub(crate) enum SaidOf {
     Choice,
 }
 
+/// A list of `words.toml`.
+const VERIFICATION: &List = List::named("verification");
 /// The most bytes between words and the address that they are about.
 const BESIDE: usize = 24;
 /// Addresses that every domain should have (RFC 2142): somebody asked for the sender's.
@@ -121,7 +125,7 @@ pub(crate) fn of_others(
     let may_be_abroad = may_be_abroad(text, span);
     if is_choice(text, span) {
         return Some(SaidOf::Choice);
-    } else if is_conditional(text, span) || is_counted(text, span) {
+    } else if is_conditional(text, span) || is_counted(text, span) || is_quoted(text, span) {
         return Some(SaidOf::Open);
     } else if is_guess
         || is_open(text, span)
@@ -130,10 +134,25 @@ pub(crate) fn of_others(
     {
         return Some(SaidOf::Another);
     }
+    let span = &own_clause(text, span);
     let is_doubted = is_of_another(text, span) || may_be_abroad && is_of_another_abroad(text, span);
     // Then it depends on the recipient's own name.
     known.asks_recipient.set(known.asks_recipient.get() || is_doubted);
     (is_doubted && !names(text, local_part(known, &text[..span.start]))).then_some(SaidOf::Another)
+}
+
+/// `address lookup: user unknown`: after a colon a subject of its own begins, unless somebody was
+/// asked for it.
+fn own_clause(text: &[u8], span: &Range<usize>) -> Range<usize> {
+    let colon = text[span.clone()].windows(2).rposition(|two| two == b": ");
+    let start = span.start + colon.map_or(0, |colon| colon + 2);
+    let head = &text[span.start..start];
+    let is_asked = || VERIFICATION.is_in(head) && !head.starts_with(b"recipient");
+    if begins_with_subject(&text[start..span.end]) && !is_asked() {
+        start..span.end
+    } else {
+        span.clone()
+    }
 }
 
 /// Whether the recipient was looked for where only some are.

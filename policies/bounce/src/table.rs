@@ -60,6 +60,15 @@ impl Rule {
     }
 }
 
+/// A list of `words.toml`, by the last five bits of the first byte of its words.
+#[derive(Debug)]
+pub struct List {
+    pub name: &'static str,
+    pub words: &'static [&'static str],
+    /// Where the words with the same bits begin.
+    pub begins: &'static [u16; 33],
+}
+
 /// What the words, the stage or the code of a refusal say that it is about (`about.toml`).
 #[derive(Debug)]
 pub struct Mark {

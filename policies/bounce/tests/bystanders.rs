@@ -79,6 +79,34 @@ fn what_is_said_of_the_recipient_in_any_language_is_hard() {
     }
 }
 
+/// A text is quoted, a thing happens again and again, an address is ours by its `@`, and a script
+/// without blanks names the user of a system.
+#[test]
+fn what_only_holds_the_words_is_not_hard() {
+    for text in [
+        "550 5.1.1 reply template: no such user",
+        "550 5.1.1 the sample says: mailbox does not exist",
+        "550 5.1.1 bounces such as \"user unknown\" are counted for a day",
+        "550 5.1.1 z.B. Benutzer unbekannt",
+        "550 5.1.1 模板：用户不存在",
+        "550 5.1.1 any time a recipient is not found, you are charged",
+        "550 5.1.1 as soon as the mailbox does not exist, mail stops",
+        "550 5.1.1 chaque fois qu'une adresse est inconnue, nous comptons",
+        "550 5.1.1 每次用户不存在时",
+        "550 5.1.1 the host behind your @ is unknown",
+        "550 5.1.1 the domain in your envelope's address does not exist",
+        "550 5.1.1 the user before your @ does not exist",
+        "550 帐号backup在系统中不存在",
+        "550 用户\"vmail\"不存在",
+        "550 ユーザーcronが見つかりません",
+        "550 5.1.1 address not found in the user's list",
+        "550 5.1.1 mailbox not found on this backend server",
+    ] {
+        let class = classify(&Failure { text, recipient: "kim@dest.example", ..Failure::default() });
+        assert_ne!(class.severity, Severity::Hard, "{} by {}: {text}", class.reason, class.rule);
+    }
+}
+
 /// Whoever asked for an address that every domain should have asked the sender's.
 #[test]
 fn an_address_of_the_senders_domain_is_not_the_recipients() {
@@ -126,8 +154,20 @@ fn the_recipient_stays_hard() {
         "550 5.1.1 user account not found",
         "550 5.1.1 mailbox name unknown",
         "550 5.1.1 this email account does not exist at our service",
+        "550 5.1.1 there is no such mailbox for this domain",
+        "550 5.1.1 there was no account @ of the domain dest.example found: no such account",
+        "550 5.1.1 recipient refused: mailbox not in the user database",
+        "550 5.1.1 rejected: account not in our directory",
+        "550 5.1.1 user not found on the backend",
+        "550 5.1.1 no such user at back-end system",
+        "550 5.1.1 address lookup: recipient not found",
+        "550 5.1.1 mailbox not found in the recipient's system",
+        "550 5.1.1 A caixa postal do destinatário não existe",
+        "550 5.1.1 存在しないメールアドレスです",
+        "550 5.1.1 用户kim不存在 <kim@dest.example>",
     ] {
-        let class = classify(&Failure { text, stage: "RCPT", ..Failure::default() });
+        let class =
+            classify(&Failure { text, stage: "RCPT", recipient: "kim@dest.example", ..Failure::default() });
         assert_eq!(class.severity, Severity::Hard, "{} by {}: {text}", class.reason, class.rule);
     }
 }
