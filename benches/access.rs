@@ -85,12 +85,14 @@ struct Server {
     child: Child,
     socket: PathBuf,
     log: PathBuf,
+    /// Length of the log when it started.
+    began_at: usize,
 }
 
 impl Server {
     fn start(binary: &Path, config: &Path, dir: &Path, command: &str) -> Outcome<Server> {
         let (socket, log) = (dir.join(command), dir.join("state/log/carom.log"));
-        let _ = fs::remove_file(&log);
+        let began_at = fs::read(&log).map_or(0, |text| text.len());
         let child = Command::new(binary)
             .arg("--config")
             .arg(config)
@@ -98,7 +100,7 @@ impl Server {
             .arg(&socket)
             .stdin(Stdio::null())
             .spawn()?;
-        let server = Server { child, socket, log };
+        let server = Server { child, socket, log, began_at };
         let began = Instant::now();
         while std::os::unix::net::UnixStream::connect(&server.socket).is_err() {
             if began.elapsed() > Duration::from_secs(20) {
@@ -109,8 +111,10 @@ impl Server {
         Ok(server)
     }
 
+    /// What it has logged.
     fn log(&self) -> String {
-        fs::read_to_string(&self.log).unwrap_or_default()
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        text.get(self.began_at..).unwrap_or_default().to_owned()
     }
 
     /// Seconds of user and system time.
