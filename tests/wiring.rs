@@ -152,12 +152,18 @@ fn a_service_of_that_name_comes_back() {
     let postfix = Instance::new("");
     let mine = "carom unix - n n - 3 pipe flags=R user=nobody argv=/usr/bin/carom pipe --sender ${sender}";
     let master_cf = postfix.file("master.cf");
-    fs::write(postfix.sandbox.path("etc/master.cf"), format!("{master_cf}{mine}\n")).unwrap();
-    assert_eq!(postfix.run(&["enable"]).code, 0);
-    assert!(postfix.file("master.cf").contains("flags=DORX"));
+    let lines = "carom-bounce  unix  -       n       n   -  3       pipe\n  # theirs\n    -o syslog_name=theirs\n  flags=R user=nobody\n\
+                 \targv=/usr/bin/carom pipe --sender ${sender}\n# the end\nlast unix - - y - - smtp\n";
+    fs::write(postfix.sandbox.path("etc/master.cf"), format!("{master_cf}{mine}\n{lines}")).unwrap();
+    let before = postfix.files();
+    for _ in 0..2 {
+        assert_eq!(postfix.run(&["enable"]).code, 0);
+        assert!(postfix.file("master.cf").contains("flags=DORX"));
+    }
+    let rehearsed = postfix.run(&["disable", "--dry-run"]).stdout;
+    assert!(rehearsed.contains("# master.cf: carom-bounce/unix is written as it was before"), "{rehearsed}");
     assert_eq!(postfix.run(&["disable"]).code, 0);
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    assert_eq!(words(&postfix.file("master.cf")), words(&format!("{master_cf}{mine}")));
+    assert_eq!(postfix.files(), before, "{}", postfix.file("master.cf"));
 }
 
 /// An access table for recipients, in main.cf.

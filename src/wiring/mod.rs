@@ -44,14 +44,15 @@ use postconf::Edit;
 pub(crate) use postconf::Postconf;
 use service_route::{ServiceRoute, named_routes, routes};
 use wiring_record::{ChangedParameter, ChangedService, WiringRecord};
+use written_value::Written;
 
 /// What would be done, or was: command lines, in order.
 pub(crate) struct Rewiring {
     pub(crate) commands: Vec<String>,
     edits: Vec<Edit>,
     record: WiringRecord,
-    /// Parameters whose lines of main.cf come back, each with them.
-    lines: Vec<(String, String)>,
+    /// Parameters and services whose lines come back, each with them.
+    lines: Vec<(Written, String)>,
 }
 
 /// The domains whose mail goes to carom by the config, each with its policy.
@@ -113,7 +114,13 @@ pub(crate) fn disabling(postconf: &Postconf) -> Result<Rewiring> {
         edits.iter().any(|edit| matches!(edit, Edit::Parameter(edited, to) if edited == name && to == value))
     };
     let back = before.parameters.iter().filter(|one| is_back(&one.name, &one.before));
-    let lines = back.filter_map(|one| Some((one.name.clone(), one.lines.clone()?))).collect();
+    let parameters = back.filter_map(|one| Some((Written::Parameter(one.name.clone()), one.lines.clone()?)));
+    let comes_back = |name: &String| {
+        edits.iter().any(|edit| matches!(edit, Edit::Service(edited, Some(_)) if edited == name))
+    };
+    let back = before.services.iter().filter(|one| comes_back(&one.name));
+    let services = back.filter_map(|one| Some((Written::Service(one.name.clone()), one.lines.clone()?)));
+    let lines = parameters.chain(services).collect();
     Ok(Rewiring::new(postconf, edits, WiringRecord::default(), lines))
 }
 
@@ -140,10 +147,12 @@ impl Rewiring {
         postconf: &Postconf,
         edits: Vec<Edit>,
         record: WiringRecord,
-        lines: Vec<(String, String)>,
+        lines: Vec<(Written, String)>,
     ) -> Rewiring {
         let mut commands = postconf.command_lines(&edits);
-        let back = |(name, _): &(String, String)| format!("# main.cf: {name} is written as it was before");
+        let back = |(what, _): &(Written, String)| {
+            format!("# {}: {} is written as it was before", what.file(), what.name())
+        };
         commands.extend(lines.iter().map(back));
         Rewiring { commands, edits, record, lines }
     }
@@ -181,11 +190,13 @@ fn changed_service(
     let Some(known) = record.service(&name) else {
         // Without a record, what we would write is ours.
         let before = now.filter(|now| *now != entry);
-        return Ok(ChangedService { name, before, entry });
+        let lines = before.as_ref().map(|_| postconf.text_of("master.cf")).transpose()?;
+        let lines = lines.and_then(|text| written_value::all_lines(&text, &Written::Service(name.clone())));
+        return Ok(ChangedService { name, before, lines, entry });
     };
     // The number of processes is the operator's to set.
     let entry = now.map_or(entry.clone(), |now| pipe_service::with_processes_of(&now, &entry));
-    Ok(ChangedService { name, before: known.before.clone(), entry })
+    Ok(ChangedService { name, before: known.before.clone(), lines: known.lines.clone(), entry })
 }
 
 /// The parameters of all routes, with what they are without us.

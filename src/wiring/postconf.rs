@@ -6,7 +6,7 @@
 
 use super::list_value::without;
 use super::table_answers::TableAnswers;
-use super::written_value;
+use super::written_value::{self, Written};
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
 use crate::files::command::{self, shell_word};
@@ -258,24 +258,28 @@ impl Postconf {
         Ok(())
     }
 
-    /// The text of main.cf.
-    pub(super) fn main_cf(&self) -> Result<String> {
-        let file = self.directory()?.join("main.cf");
+    /// The text of main.cf or master.cf.
+    pub(super) fn text_of(&self, name: &str) -> Result<String> {
+        let file = self.directory()?.join(name);
         fs::read_to_string(&file).context(file.display())
     }
 
-    /// Writes parameters, each in the lines that it had: postconf has one line for each.
-    pub(super) fn write_lines(&self, parameters: &[(String, String)]) -> Result<()> {
-        if parameters.is_empty() {
-            return Ok(());
+    /// Writes parameters and services, each in the lines that it had: postconf has others.
+    pub(super) fn write_lines(&self, written: &[(Written, String)]) -> Result<()> {
+        for name in ["main.cf", "master.cf"] {
+            let mut of_file = written.iter().filter(|(what, _)| what.file() == name).peekable();
+            if of_file.peek().is_none() {
+                continue;
+            }
+            let file = self.directory()?.join(name);
+            let before = fs::metadata(&file).context(file.display())?;
+            let text = of_file.fold(self.text_of(name)?, |text, (what, lines)| {
+                written_value::with_lines(&text, what, lines).unwrap_or(text)
+            });
+            publish(&file, text.as_bytes(), before.mode() & 0o7777)?;
+            restore_mode(&file, &before)?;
         }
-        let file = self.directory()?.join("main.cf");
-        let before = fs::metadata(&file).context(file.display())?;
-        let text = parameters.iter().fold(self.main_cf()?, |text, (name, lines)| {
-            written_value::with_lines(&text, name, lines).unwrap_or(text)
-        });
-        publish(&file, text.as_bytes(), before.mode() & 0o7777)?;
-        restore_mode(&file, &before)
+        Ok(())
     }
 
     /// Lets Postfix read its files again, if it runs.

@@ -35,6 +35,9 @@ pub(super) struct ChangedService {
     pub(super) name: String,
     /// `None`: there was no such service.
     pub(super) before: Option<String>,
+    /// The lines of master.cf that it had then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) lines: Option<String>,
     pub(super) entry: String,
 }
 
@@ -120,7 +123,7 @@ impl WiringRecord {
         let Some(before) = before else { return Ok(None) };
         match self.parameter(name) {
             Some(known) => Ok(known.lines.clone().filter(|_| known.before.as_deref() == Some(before))),
-            None => Ok(lines_of(&postconf.main_cf()?, name, before)),
+            None => Ok(lines_of(&postconf.text_of("main.cf")?, name, before)),
         }
     }
 

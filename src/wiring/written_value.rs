@@ -1,21 +1,62 @@
-//! A parameter of main.cf as it is written there: its lines, with continuations, comments and
-//! spaces. `postconf` writes a value in one line.
+//! A parameter of main.cf, or a service of master.cf, as it is written there: its lines, with
+//! continuations, comments and spaces. `postconf` writes a value in one line, and a service in its
+//! own columns.
 //!
-//! Not here: what the value is (`postconf`). Invariant: only lines of the parameter change, and a
-//! comment that somebody has edited since is never doubled.
+//! Not here: what the value is (`postconf`). Invariant: only lines of the parameter or service
+//! change, and a comment that somebody has edited since is never doubled.
+
+/// What is written in one of Postfix's files.
+pub(super) enum Written {
+    /// A parameter of main.cf.
+    Parameter(String),
+    /// A service of master.cf, by name and type: `carom/unix`.
+    Service(String),
+}
+
+impl Written {
+    pub(super) fn file(&self) -> &'static str {
+        match self {
+            Written::Parameter(_) => "main.cf",
+            Written::Service(_) => "master.cf",
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        let (Written::Parameter(name) | Written::Service(name)) = self;
+        name
+    }
+
+    /// Whether it begins with this line.
+    fn begins(&self, line: &str) -> bool {
+        match self {
+            Written::Parameter(name) => line.split_once('=').is_some_and(|(before, _)| before.trim() == name),
+            Written::Service(name) => {
+                let mut words = line.split_whitespace();
+                name.split_once('/').is_some_and(|(service, kind)| {
+                    words.next() == Some(service) && words.next() == Some(kind)
+                })
+            }
+        }
+    }
+}
 
 /// The lines of a parameter, if they are more than `name = value`. The last ones count, if there
 /// are several.
 pub(super) fn lines_of(main_cf: &str, name: &str, value: &str) -> Option<String> {
-    let written = main_cf[places(main_cf, name).last()?.clone()].to_owned();
+    let written = all_lines(main_cf, &Written::Parameter(name.to_owned()))?;
     (written.trim_end_matches('\n') != format!("{name} = {value}")).then_some(written)
 }
 
-/// The file with these lines of a parameter, which `postconf` has written in one since. `None`: it
-/// is not there.
-pub(super) fn with_lines(main_cf: &str, name: &str, lines: &str) -> Option<String> {
-    let place = places(main_cf, name).last()?.clone();
-    let (before, after) = (&main_cf[..place.start], &main_cf[place.end..]);
+/// The lines of a parameter or service; `None`: it is not in the file.
+pub(super) fn all_lines(text: &str, what: &Written) -> Option<String> {
+    Some(text[places(text, what).last()?.clone()].to_owned())
+}
+
+/// The file with these lines of a parameter or service, which `postconf` has written otherwise
+/// since. `None`: it is not there.
+pub(super) fn with_lines(text: &str, what: &Written, lines: &str) -> Option<String> {
+    let place = places(text, what).last()?.clone();
+    let (before, after) = (&text[..place.start], &text[place.end..]);
     let (values, comments): (Vec<&str>, Vec<&str>) =
         lines.split_inclusive('\n').partition(|line| !is_comment(line));
     // postconf leaves comments where they were, after its line.
@@ -26,20 +67,19 @@ pub(super) fn with_lines(main_cf: &str, name: &str, lines: &str) -> Option<Strin
     Some(format!("{before}{lines}{after}"))
 }
 
-/// Where the definitions of a parameter are: from its name to its last continuation.
-fn places(main_cf: &str, name: &str) -> Vec<std::ops::Range<usize>> {
+/// Where the definitions of a parameter or service are: from its name to its last continuation.
+fn places(text: &str, what: &Written) -> Vec<std::ops::Range<usize>> {
     let mut found: Vec<std::ops::Range<usize>> = Vec::new();
     let (mut at, mut is_within) = (0, false);
-    for line in main_cf.split_inclusive('\n') {
+    for line in text.split_inclusive('\n') {
         let end = at + line.len();
         if !is_comment(line) {
             let continues = line.starts_with([' ', '\t']);
-            let names = || line.split_once('=').is_some_and(|(before, _)| before.trim() == name);
             match (continues, found.last_mut()) {
                 (true, Some(last)) if is_within => last.end = end,
                 (true, _) => {}
                 (false, _) => {
-                    is_within = names();
+                    is_within = what.begins(line);
                     found.extend(is_within.then_some(at..end));
                 }
             }
@@ -73,11 +113,12 @@ mod tests {
     #[test]
     fn what_postconf_has_joined_is_as_it_was() {
         let lines = lines_of(MAIN, "list", "x, y z").unwrap();
+        let list = Written::Parameter("list".into());
         let joined = "a = 1\nlist = x, y z\n  # why\n\n# end\nb = 2\n";
-        assert_eq!(with_lines(joined, "list", &lines).as_deref(), Some(MAIN));
+        assert_eq!(with_lines(joined, &list, &lines).as_deref(), Some(MAIN));
         let edited = "a = 1\nlist = x, y z\n  # because\n\n# end\nb = 2\n";
         let kept = "a = 1\nlist = x,\n  y\n\tz\n  # because\n\n# end\nb = 2\n";
-        assert_eq!(with_lines(edited, "list", &lines).as_deref(), Some(kept));
-        assert_eq!(with_lines("a = 1\n", "list", &lines), None);
+        assert_eq!(with_lines(edited, &list, &lines).as_deref(), Some(kept));
+        assert_eq!(with_lines("a = 1\n", &list, &lines), None);
     }
 }
