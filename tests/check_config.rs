@@ -123,6 +123,25 @@ fn faults_of_the_config_are_said_in_plain_words_with_line_and_key() {
     }
 }
 
+/// GOOD has 13 lines.
+#[test]
+fn a_fault_in_a_table_names_the_line_of_its_key() {
+    for (lines, text, line) in [
+        ("[serve]\n[[serve.tokens]]\nname = \"a\"\nsha256 = \"12\"\n", "is not a SHA-256", 17),
+        ("[policy.bounce.settings]\nkeep = true\nbogus = 1\n", "unknown setting", 16),
+        ("[policy.bounce.settings]\nkeep = true\nthreshold = \"x\"\n", "threshold", 16),
+        (
+            "[[policy.bounce.settings.rules]]\nname = \"r\"\npattern = \"one\"\nreason = \"nonsense\"\n",
+            "nonsense",
+            17,
+        ),
+    ] {
+        let host = Host::with(lines);
+        let found = host.finds(&[], "wrong", text);
+        assert_eq!(found["line"], line, "{found}");
+    }
+}
+
 #[test]
 fn policies_that_are_missing_fail_or_are_compiled_for_another_carom_are_found() {
     let host = Host::but("policy = \"sink\"", "policy = \"snik\"");

@@ -78,7 +78,11 @@ fn a_secret_that_the_mail_user_cannot_read_is_found_by_root_and_the_fix_lets_mai
         assert_eq!(waits.code, if of_mail { 75 } else { 0 }, "{waits:?}");
         assert!(!of_mail || waits.stdout.contains("Permission denied"), "{waits:?}");
         let found = host.check(&[]).1.into_iter().find(|one| one["found"].as_str().unwrap().contains(text));
-        host.obey(&found.unwrap(), "chgrp ");
+        let found = found.unwrap();
+        let config = fs::read_to_string(host.sandbox.path("carom.toml")).unwrap();
+        let line = config.lines().position(|line| line.contains("/secret\"")).unwrap() + 1;
+        assert_eq!(found["line"], line, "{found}");
+        host.obey(&found, "chgrp ");
         let (_, findings) = host.check(&[]);
         assert!(!findings.iter().any(|one| one["found"].as_str().unwrap().contains(text)), "{findings:#?}");
         assert_eq!(run_as(&host, NOBODY, &PIPE, &plain("x@accept.sink.example")).code, 0);

@@ -19,6 +19,11 @@ fn host(more: &str, old: &str, new: &str) -> Host {
         unit.replace("ExecStart=/usr/bin/carom", &format!("ExecStart=/usr/bin/carom --config {config}"));
     assert!(unit.contains(old), "{old}");
     let unit = unit.replace("PrivateTmp=yes", "PrivateTmp=no").replace("User=carom", "User=root");
+    // What packages make is not on every host.
+    let unit = unit.replace(
+        "ReadWritePaths=/var/lib/carom /var/log/carom ",
+        "ReadWritePaths=-/var/lib/carom -/var/log/carom -",
+    );
     fs::write(units.join("carom.service"), unit.replace(old, new)).unwrap();
     host.environment.push(("SYSTEMD_UNIT_PATH", units.display().to_string()));
     host
@@ -62,6 +67,31 @@ fn homes_and_temporary_directories_of_units_are_others() {
         let found = host.finds(&[], "wrong", "/state: carom.service cannot write there: PrivateTmp=yes");
         assert!(found["fix"].as_str().unwrap().starts_with("set state to a path"), "{found}");
     }
+}
+
+/// systemd starts no service whose paths it cannot find.
+#[test]
+fn a_path_in_a_unit_that_is_not_there_is_found_with_its_line() {
+    let host = host("", "ProtectSystem=strict", "ProtectSystem=full");
+    let (gone, there) = (host.sandbox.path("gone dir"), host.sandbox.path("there"));
+    fs::create_dir_all(&there).unwrap();
+    let drop_ins = host.sandbox.path("units/carom.service.d");
+    fs::create_dir_all(&drop_ins).unwrap();
+    let drop_in = drop_ins.join("more.conf");
+    let text = format!(
+        "[Service]\n# theirs\nReadWritePaths=-/srv/nothing {} \"{}\"\nBindPaths=-/nowhere:/srv/x /%i/y\n",
+        there.display(),
+        gone.display()
+    );
+    fs::write(&drop_in, text).unwrap();
+    let text = "/gone dir: systemd does not start carom.service: ReadWritePaths has it, and it is not there";
+    let found = host.finds(&[], "wrong", text);
+    let place = (&found["file"], &found["line"]);
+    assert_eq!(place, (&drop_in.display().to_string().into(), &3.into()), "{found}");
+    host.obey(&found, "install -d ");
+    host.is_repaired(&[], "does not start");
+    let (_, findings) = host.check(&[]);
+    assert!(findings.iter().all(|finding| finding["subject"] != "unit"), "{findings:#?}");
 }
 
 #[test]

@@ -16,21 +16,26 @@ const SUBJECT: &str = "access";
 
 /// Those that a message needs.
 pub(super) fn mail_secrets(config: &Config) -> Vec<Finding> {
-    let files = of_files(config.mail_secret_files.iter());
+    let files = of_files(config, config.mail_secret_files.iter());
     let lacking = config.require_secrets().and_then(|()| encryption::require_key()).err();
     if files.is_empty() { lacking.iter().map(of_credentials).collect() } else { files }
 }
 
 /// Those that only `carom cron` needs.
 pub(super) fn tick_secrets(config: &Config) -> Vec<Finding> {
-    let files = of_files(config.secret_files().filter(|file| !config.mail_secret_files.contains(file)));
+    let files =
+        of_files(config, config.secret_files().filter(|file| !config.mail_secret_files.contains(file)));
     let sinks = config.events.get().into_iter().flatten();
     let lacking: Vec<Error> = sinks.filter_map(|sink| sink.place.require_secrets().err()).collect();
     if files.is_empty() { lacking.iter().map(of_credentials).collect() } else { files }
 }
 
-fn of_files<'a>(files: impl Iterator<Item = &'a PathBuf>) -> Vec<Finding> {
-    files.filter_map(|file| of_file(file)).collect()
+fn of_files<'a>(config: &Config, files: impl Iterator<Item = &'a PathBuf>) -> Vec<Finding> {
+    let of_file = |file: &PathBuf| {
+        let place = config.place_of_secret(file);
+        of_file(file).map(|finding| Finding { place, ..finding })
+    };
+    files.filter_map(of_file).collect()
 }
 
 fn of_file(file: &Path) -> Option<Finding> {

@@ -5,6 +5,7 @@
 //! as systemd does, and systemd itself is not asked, so that an image can be checked too.
 
 use crate::config::{Config, DEFAULT_PATH};
+use crate::error::FilePlace;
 use crate::files::regular;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -26,6 +27,16 @@ const COMMANDS: [&str; 6] = ["access", "cron", "lmtp", "relay", "serve", "socket
 const HOMES: [&str; 3] = ["/home", "/root", "/run/user"];
 /// What is of a process alone with `PrivateTmp=`.
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+/// Settings whose paths have to be there, unless `-` is before them.
+const NEEDED: [&str; 7] = [
+    "ReadWritePaths",
+    "ReadOnlyPaths",
+    "InaccessiblePaths",
+    "ExecPaths",
+    "NoExecPaths",
+    "BindPaths",
+    "BindReadOnlyPaths",
+];
 /// Settings that add directories which the unit may write, and what these are below.
 const DIRECTORIES: [(&str, &str); 4] = [
     ("StateDirectory", "/var/lib"),
@@ -40,6 +51,17 @@ pub(super) struct SystemdUnit {
     pub(super) command: String,
     /// Values of settings, in order.
     settings: BTreeMap<String, Vec<String>>,
+    /// Its file, and what extends it, in order.
+    files: Vec<PathBuf>,
+}
+
+/// A path that a unit names, and that is not there.
+pub(super) struct MissingPath {
+    /// `ReadWritePaths`.
+    pub(super) setting: &'static str,
+    pub(super) path: PathBuf,
+    /// The line that names it last.
+    pub(super) place: Option<FilePlace>,
 }
 
 /// What keeps a unit from a path.
@@ -107,11 +129,11 @@ fn enabled_in(directory: &Path) -> Vec<String> {
 
 impl SystemdUnit {
     fn read(directories: &[PathBuf], name: &str) -> Option<SystemdUnit> {
-        let mut settings = BTreeMap::new();
-        for file in unit_files(directories, name) {
-            add_settings(&regular::read_text(&file, LARGEST).unwrap_or_default(), &mut settings);
+        let (mut settings, files) = (BTreeMap::new(), unit_files(directories, name));
+        for file in &files {
+            add_settings(&regular::read_text(file, LARGEST).unwrap_or_default(), &mut settings);
         }
-        let mut unit = SystemdUnit { name: name.to_owned(), command: String::new(), settings };
+        let mut unit = SystemdUnit { name: name.to_owned(), command: String::new(), settings, files };
         let started = unit.words_of("ExecStart");
         let program = started.first()?.trim_start_matches(['-', '@', ':', '+', '!']);
         if Path::new(program).file_name().is_none_or(|name| name != "carom") {
@@ -153,6 +175,40 @@ impl SystemdUnit {
     fn paths(&self, name: &str) -> Vec<PathBuf> {
         let bare = |word: String| PathBuf::from(word.trim_start_matches(['-', '+']));
         self.words_of(name).into_iter().map(bare).collect()
+    }
+
+    /// Paths without which systemd does not start it. Those that systemd makes or fills in are left
+    /// out.
+    pub(super) fn missing_paths(&self) -> Vec<MissingPath> {
+        let made: Vec<PathBuf> =
+            DIRECTORIES.into_iter().flat_map(|(name, top)| self.made(name, top)).collect();
+        let missing = |setting: &'static str, word: String| {
+            let bare = word.trim_start_matches('+');
+            let path = Path::new(bare.split(':').next().unwrap_or(bare));
+            let is_there = path.exists() || made.iter().any(|made| made.starts_with(path));
+            let is_sought = !word.starts_with('-') && !bare.contains('%') && path.is_absolute();
+            let place = || self.place_of(setting, bare);
+            (is_sought && !is_there).then(|| MissingPath { setting, path: path.to_owned(), place: place() })
+        };
+        let named = NEEDED
+            .into_iter()
+            .flat_map(|setting| self.words_of(setting).into_iter().map(move |word| (setting, word)));
+        named.filter_map(|(setting, word)| missing(setting, word)).collect()
+    }
+
+    /// The last line of a setting that has this word.
+    fn place_of(&self, setting: &str, word: &str) -> Option<FilePlace> {
+        self.files.iter().rev().find_map(|file| {
+            let text = regular::read_text(file, LARGEST).ok()?;
+            let has = |line: &str| line.trim_start().starts_with(setting) && line.contains(word);
+            let line = text.lines().enumerate().filter(|(_, line)| has(line)).last()?.0 + 1;
+            Some(FilePlace { file: file.clone(), line })
+        })
+    }
+
+    /// Directories that systemd makes for it.
+    fn made(&self, setting: &str, top: &'static str) -> Vec<PathBuf> {
+        self.words_of(setting).into_iter().map(|word| Path::new(top).join(word)).collect()
     }
 
     fn is(&self, name: &str) -> bool {
@@ -201,9 +257,7 @@ impl SystemdUnit {
 
     /// Directories that it may write, whatever else is closed.
     fn open_paths(&self) -> Vec<PathBuf> {
-        let named = DIRECTORIES.into_iter().flat_map(|(name, top)| {
-            self.words_of(name).into_iter().map(move |word| Path::new(top).join(word))
-        });
+        let named = DIRECTORIES.into_iter().flat_map(|(name, top)| self.made(name, top));
         let temporary = TEMPORARY.into_iter().filter(|_| self.is("PrivateTmp")).map(PathBuf::from);
         let kernel = ["/dev", "/proc", "/sys"].map(PathBuf::from);
         let open = self.paths("ReadWritePaths").into_iter().chain(self.bound_paths("BindPaths"));
@@ -268,7 +322,8 @@ mod tests {
     fn unit(lines: &str) -> SystemdUnit {
         let mut settings = BTreeMap::new();
         add_settings(&format!("[Unit]\nUser=x\n[Service]\n{lines}\n"), &mut settings);
-        SystemdUnit { name: "carom.service".into(), command: "cron".into(), settings }
+        let (name, command) = ("carom.service".into(), "cron".into());
+        SystemdUnit { name, command, settings, files: Vec::new() }
     }
 
     #[test]

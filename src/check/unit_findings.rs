@@ -1,10 +1,11 @@
-//! Paths in the config that the units of systemd cannot write or read, though their user could.
+//! Paths in the config that the units of systemd cannot write or read, though their user could, and
+//! paths in units that are not there.
 //!
 //! Not here: how a unit is read (`systemd_unit`). Invariant: only enabled units that run carom with
 //! this config count, and the fix is a drop-in.
 
 use super::place_findings::{own_places, user};
-use super::systemd_unit::{SystemdUnit, UnitBar, drop_ins, units};
+use super::systemd_unit::{MissingPath, SystemdUnit, UnitBar, drop_ins, units};
 use crate::config::{Config, SinkPlace};
 use crate::files::command::{quoted, shell_word};
 use crate::finding::Finding;
@@ -28,7 +29,21 @@ pub(super) fn unit_findings(config: &Config) -> Vec<Finding> {
     if units.is_empty() {
         return Vec::new();
     }
-    needed_paths(config).iter().filter_map(|needed| finding(config, &units, needed)).collect()
+    let barred = needed_paths(config);
+    let barred = barred.iter().filter_map(|needed| finding(config, &units, needed));
+    barred.chain(units.iter().flat_map(missing_paths)).collect()
+}
+
+/// Paths without which systemd does not start a unit.
+fn missing_paths(unit: &SystemdUnit) -> Vec<Finding> {
+    let finding = |MissingPath { setting, path, place }: MissingPath| {
+        let (name, shown) = (&unit.name, path.display());
+        let found = format!("{shown}: systemd does not start {name}: {setting} has it, and it is not there");
+        let make = format!("install -d -o {} {}", owner([unit].into_iter()), shell_word(&path));
+        let fix = format!("run as root: {make}; or correct it: systemctl edit --full {name}");
+        Finding { place, ..Finding::wrong(SUBJECT, found, fix) }
+    };
+    unit.missing_paths().into_iter().map(finding).collect()
 }
 
 fn finding(config: &Config, units: &[SystemdUnit], needed: &NeededPath) -> Option<Finding> {
@@ -67,7 +82,8 @@ fn fix(barred: &[(&SystemdUnit, UnitBar)], path: &Path, needed: &NeededPath) -> 
     // A setting that opens a path has to find it.
     let is_file = path.is_file() || !needed.is_written;
     let directory = if is_file { path.parent().unwrap_or(path) } else { path };
-    let make = format!("install -d -o {} {}", owner(barred), shell_word(directory));
+    let make =
+        format!("install -d -o {} {}", owner(barred.iter().map(|(unit, _)| *unit)), shell_word(directory));
     let made = (needed.is_written && !directory.exists()).then_some(make);
     let drop_in = |(unit, bar): &(&SystemdUnit, UnitBar)| {
         let words = unit_word(directory);
@@ -100,8 +116,8 @@ fn fix(barred: &[(&SystemdUnit, UnitBar)], path: &Path, needed: &NeededPath) -> 
     format!("run as root: {commands}; then: systemctl daemon-reload{restarted}{profile}")
 }
 
-fn owner(barred: &[(&SystemdUnit, UnitBar)]) -> String {
-    let named = barred.iter().map(|(unit, _)| unit.user()).find(|name| !name.is_empty());
+fn owner<'u>(mut units: impl Iterator<Item = &'u SystemdUnit>) -> String {
+    let named = units.find_map(|unit| Some(unit.user()).filter(|name| !name.is_empty()));
     named.map_or_else(user, str::to_owned)
 }
 

@@ -134,6 +134,8 @@ const SECTIONS: [&[&str]; 8] = [
     SharedStore::TABLES,
 ];
 
+/// The tables with secrets.
+const SECRETS: [&str; 6] = ["verp", "notify", "store", "shared", "events", "alert"];
 /// The tables with secrets that only `carom cron` needs.
 const TICK_SECRETS: &[&str] = &["alert", "events", "shared"];
 
@@ -224,7 +226,16 @@ impl Config {
 
     /// The key that the databases are encrypted with, or why this process cannot have it.
     pub(crate) fn store_key(&self) -> Result<Option<Result<String>>> {
-        self.store.key.as_deref().map(secret_source::store_key).transpose()
+        let placed = |error| self.file.explain(&ConfigFault::error("store", "key", &error));
+        let key = self.store.key.as_deref().map(secret_source::store_key).transpose();
+        Ok(key.map_err(placed)?.map(|key| key.map_err(placed)))
+    }
+
+    /// The line that names a file with a key or secret.
+    pub(crate) fn place_of_secret(&self, file: &Path) -> Option<FilePlace> {
+        let mut tables = SECRETS.iter().filter_map(|name| self.file.tables(|other| other == *name).ok());
+        let key = tables.find_map(|tables| secret_source::key_of(&tables, file))?;
+        self.place_of(&key.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
     /// Files that any keys and secrets are read from.
@@ -260,11 +271,15 @@ impl Config {
         Some(FilePlace { file: self.file.path()?.to_owned(), line: self.file.line_of(&path)? })
     }
 
-    /// The line of the setting that a complaint begins with, as in `rules[1] (name): …`.
+    /// The line of the setting that a complaint begins with, as in `rules[1] (name): …`, or of the
+    /// key in it that the complaint names.
     pub(crate) fn place_of_complaint(&self, policy: &str, complaint: &str) -> Option<FilePlace> {
         let mut path: Vec<String> = ["policy", policy, "settings"].map(str::to_owned).to_vec();
         let key = complaint.split([':', ' ']).next().unwrap_or_default();
         path.extend(key.split(['[', ']', '.']).filter(|part| !part.is_empty()).map(str::to_owned));
+        let rest = complaint[key.len()..].split_once(": ").map_or("", |(_, rest)| rest);
+        let words = rest.split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '-'));
+        path.extend(words.map(str::to_owned).find(|word| self.file.has_key(&path, word)));
         let path: Vec<&str> = path.iter().map(String::as_str).collect();
         self.place_of(&path)
     }

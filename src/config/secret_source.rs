@@ -50,10 +50,10 @@ pub(super) fn is_elsewhere(written: &str) -> bool {
 pub(super) fn store_key(written: &str) -> Result<Result<String>> {
     match is_elsewhere(written) {
         true => {
-            check(&[written.to_owned()]).map_err(|error| error.within("[store] key"))?;
-            Ok(read(written).map_err(|error| error.within("[store] key")))
+            check(&[written.to_owned()])?;
+            Ok(read(written))
         }
-        false => Err(Error::new("[store] key: the key cannot be written here")
+        false => Err(Error::new("the key cannot be written here")
             .remedy("write it into a file, and name that: key = \"file:/etc/carom/store.key\"")),
     }
 }
@@ -115,18 +115,44 @@ fn first_line(path: &Path) -> Result<String> {
 
 /// The files that the keys and secrets of these tables are read from.
 pub(super) fn files(tables: &Tables) -> Vec<PathBuf> {
-    written(tables).filter_map(|one| one.strip_prefix(FILE)).map(PathBuf::from).collect()
+    written(tables).filter_map(|(_, one)| one.strip_prefix(FILE)).map(PathBuf::from).collect()
+}
+
+/// The key of these tables that names the file.
+pub(super) fn key_of(tables: &Tables, file: &Path) -> Option<Vec<String>> {
+    let names_it = |one: &String| one.strip_prefix(FILE).is_some_and(|path| Path::new(path) == file);
+    written(tables).find(|(_, one)| names_it(one)).map(|(key, _)| key)
 }
 
 /// Whether a key or secret of these tables is a credential.
 pub(super) fn names_credentials(tables: &Tables) -> bool {
-    written(tables).any(|one| one.starts_with(CREDENTIAL))
+    written(tables).any(|(_, one)| one.starts_with(CREDENTIAL))
 }
 
-fn written(tables: &Tables) -> impl Iterator<Item = &String> {
-    let of_mail = tables.verp.keys.iter().chain(tables.notify.iter().flat_map(|table| &table.secrets));
-    let of_stores = tables.store.key.iter().chain(&tables.shared.password);
-    let of_events = tables.events.iter().flat_map(|table| table.secrets.iter().chain(&table.password));
-    let of_alerts = tables.alert.iter().flat_map(|table| &table.secrets);
-    of_mail.chain(of_stores).chain(of_events).chain(of_alerts)
+/// Each as it is written, with its key from the top.
+fn written(tables: &Tables) -> impl Iterator<Item = (Vec<String>, &String)> {
+    fn key(parts: &[&str]) -> Vec<String> {
+        parts.iter().map(|part| (*part).to_owned()).collect()
+    }
+    fn listed<'t>(
+        table: &'static str,
+        number: usize,
+        secrets: &'t [String],
+    ) -> impl Iterator<Item = (Vec<String>, &'t String)> {
+        let path = move |at: usize| key(&[table, &number.to_string(), "secrets", &at.to_string()]);
+        secrets.iter().enumerate().map(move |(at, one)| (path(at), one))
+    }
+    let keys = tables.verp.keys.iter().enumerate();
+    let keys = keys.map(|(at, one)| (key(&["verp", "keys", &at.to_string()]), one));
+    let notify = tables.notify.iter().enumerate();
+    let notify = notify.flat_map(|(number, table)| listed("notify", number, &table.secrets));
+    let store = tables.store.key.iter().map(|one| (key(&["store", "key"]), one));
+    let shared = tables.shared.password.iter().map(|one| (key(&["shared", "password"]), one));
+    let events = tables.events.iter().enumerate().flat_map(|(number, table)| {
+        let password = move |one| (key(&["events", &number.to_string(), "password"]), one);
+        listed("events", number, &table.secrets).chain(table.password.iter().map(password))
+    });
+    let alerts = tables.alert.iter().enumerate();
+    let alerts = alerts.flat_map(|(number, table)| listed("alert", number, &table.secrets));
+    keys.chain(notify).chain(store).chain(shared).chain(events).chain(alerts)
 }

@@ -125,6 +125,16 @@ impl TomlFile {
         (!place.is_absent).then_some(place.line)
     }
 
+    /// Whether the table at this path has a key.
+    pub(super) fn has_key(&self, path: &[String], key: &str) -> bool {
+        let top = toml::Value::Table(self.table().unwrap_or_default());
+        let found = path.iter().try_fold(&top, |value, part| match value {
+            toml::Value::Array(elements) => elements.get(part.parse::<usize>().ok()?),
+            table => table.get(part),
+        });
+        found.and_then(toml::Value::as_table).is_some_and(|table| table.contains_key(key))
+    }
+
     /// An error about a line.
     pub(super) fn error(&self, line: usize, what: impl std::fmt::Display) -> Error {
         let error = Error::new(format_args!("line {line}: {what}"));
