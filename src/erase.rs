@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Error, Result};
 use crate::events;
-use crate::index::{Index, IndexErasure};
+use crate::index::{Index, IndexErasure, MessageUnderWay};
 use crate::mailbox_syntax::split_address;
 use crate::message_log::MessageLog;
 use crate::message_log::blanking::{self, LogErasure};
@@ -34,6 +34,9 @@ pub(crate) struct Erasure {
     pub(crate) soft_bounces: usize,
     /// Rows of the index of mail logs.
     pub(crate) deliveries: usize,
+    /// Messages of the mail logs that were kept for later lines: they have just ended, or no line
+    /// can come any more.
+    pub(crate) log_messages: Vec<MessageUnderWay>,
     pub(crate) kept_reports: usize,
     /// Recorded differences between policies.
     pub(crate) differences: usize,
@@ -70,6 +73,7 @@ impl Erasure {
             self.suppressions,
             self.soft_bounces,
             self.deliveries,
+            self.log_messages.len(),
             self.kept_reports,
             self.differences,
             self.messages,
@@ -110,6 +114,7 @@ pub(crate) fn erase(
         suppressions: stored.suppressions,
         soft_bounces: stored.soft_bounces,
         deliveries: indexed.deliveries,
+        log_messages: indexed.log_messages,
         kept_reports,
         differences: stored.differences,
         messages: stored.messages,

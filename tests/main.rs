@@ -32,6 +32,7 @@ mod diagnosis;
 #[cfg(feature = "sqlcipher")]
 mod encryption;
 mod documents;
+mod erasure;
 mod event_backlog;
 mod event_ids;
 mod event_queue_lost;

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 
 #[derive(Args, Debug)]
 #[command(after_help = "It covers the index of mail logs, kept reports, the suppression list, the store, \
-    events that wait, the message log and carom's own log. Counters and statistics name nobody, and stay. To see everything \
+    events that wait, the message log and carom's own log. Counters and statistics name no address, and stay: figures are by domain. To see everything \
     first: `carom find ADDRESS --export`.\n\n\
     Not covered: the mail server's own logs and queue, files that carom has exported, events that were sent, messages that a \
     relay directory keeps in done/ and failed/, and backups.\n\n\
@@ -31,6 +31,9 @@ pub(crate) struct EraseArgs {
     #[arg(long)]
     keep_suppression: bool,
 }
+
+/// Queue ids that are named at most.
+const NAMED: usize = 10;
 
 pub(crate) fn run(arguments: &EraseArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
     let address = arguments.address.as_str();
@@ -63,6 +66,14 @@ fn words(erased: &Erasure) -> String {
         if many > 0 {
             let _ = writeln!(text, "{done:12} {many:>6} {}", if many == 1 { one } else { more });
         }
+    }
+    let ids: Vec<&str> = erased.log_messages.iter().take(NAMED).map(|one| one.queue_id.as_str()).collect();
+    if !ids.is_empty() {
+        let (many, ids) = (erased.log_messages.len(), ids.join(", "));
+        let what = if many == 1 { "message" } else { "messages" };
+        let more = if many > NAMED { ", …" } else { "" };
+        let why = "of the mail logs, kept for later lines";
+        let _ = writeln!(text, "{removed:12} {many:>6} {what} {why}: {ids}{more}");
     }
     let left = &erased.left;
     if left.pending_messages > 0 {

@@ -183,9 +183,7 @@ impl<'i> Batch<'i> {
             self.index.checked(db.execute(old, [log, newest_ms - age_ms]))?;
             self.index.remember(&name, &day)?;
         }
-        let left = "DELETE FROM under_way_recipients WHERE log = ?1 AND NOT EXISTS (SELECT 1 FROM under_way m
-            WHERE m.log = ?1 AND m.queue_id = under_way_recipients.queue_id AND m.host = under_way_recipients.host)";
-        self.index.checked(db.execute(left, [log])).map(drop)
+        self.index.forget_left_recipients()
     }
 
     pub(crate) fn commit(mut self, shelf: Option<Shelved<'i>>) -> Result<()> {

@@ -6,8 +6,10 @@
 
 use super::Index;
 use super::delivery_row::first_row;
+use super::personal_rows::days_with_names;
 use super::sums::{DAYS_MS, HOURS_MS, Interval, MINUTES_MS, RECENT_MS};
 use crate::clock::{DAY_MS, HOUR_MS};
+use crate::config::IndexTable;
 use crate::dimension::Dimension;
 use crate::error::Result;
 use rusqlite::params;
@@ -26,23 +28,20 @@ const AHEAD_MS: i64 = HOUR_MS;
 impl Index {
     /// Once an hour, removes deliveries that were not updated for `keep_days` before the newest
     /// one, and if more than `max_rows` are left, those from the future, then the oldest ones. Zero
-    /// is no limit. Days are counted back from the newest delivery, so an old log can be examined;
+    /// is no limit. Messages that have not ended go with deliveries, or with the names in them.
+    /// Days are counted back from the newest delivery, so an old log can be examined;
     /// once a log has ended, they go on with the hours in which ticks run.
     /// `stopped` is asked between pieces; the next tick goes on after a run that was stopped or
     /// took too long. Returns how many were removed.
-    pub(crate) fn expire(
-        &self,
-        now_ms: i64,
-        keep_days: u32,
-        max_rows: u64,
-        stopped: &dyn Fn() -> bool,
-    ) -> Result<u64> {
+    pub(crate) fn expire(&self, now_ms: i64, limits: &IndexTable, stopped: &dyn Fn() -> bool) -> Result<u64> {
+        let IndexTable { keep_days, max_rows, .. } = *limits;
         let last = self.remembered("expired")?.and_then(|last| last.parse().ok()).unwrap_or(0);
         if (0..HOUR_MS).contains(&(now_ms - last)) {
             return Ok(0);
         }
         let begun = Instant::now();
         let ends = || stopped() || begun.elapsed() > LONGEST;
+        self.forget_silent(now_ms, limits)?;
         let mut gone = 0;
         if keep_days > 0 {
             gone += self.expire_old(now_ms, keep_days, &ends)?;
@@ -60,10 +59,18 @@ impl Index {
         Ok(gone)
     }
 
+    /// Forgets messages whose last line is older than the shorter of both ages.
+    fn forget_silent(&self, now_ms: i64, limits: &IndexTable) -> Result<()> {
+        let kept = Some(i64::from(limits.keep_days)).filter(|days| *days > 0);
+        let named = Some(limits.anonymous_days).filter(|days| *days > 0).map(days_with_names);
+        let Some(days) = kept.into_iter().chain(named).min() else { return Ok(()) };
+        let Some(last) = self.counted_back_from(now_ms)? else { return Ok(()) };
+        self.forget_unheard(last - days * DAY_MS)
+    }
+
     fn expire_old(&self, now_ms: i64, keep_days: u32, stopped: &dyn Fn() -> bool) -> Result<u64> {
         let Some(last) = self.counted_back_from(now_ms)? else { return Ok(0) };
         let oldest = last - i64::from(keep_days) * DAY_MS;
-        self.forget_silent(oldest)?;
         // Rows are sorted by when deliveries were first seen; those updated since stay.
         let old = "DELETE FROM deliveries WHERE id IN
             (SELECT id FROM deliveries WHERE id < ?1 AND last_seen < ?2 ORDER BY id LIMIT ?3)";

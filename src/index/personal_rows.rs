@@ -22,17 +22,17 @@ const PIECE: i64 = 20_000;
 const SILENT_MS: i64 = 7 * DAY_MS;
 /// What is remembered: deliveries with lower ids are anonymous.
 const ANONYMOUS: &str = "anonymous";
-/// The same: the day before which messages without a later line are forgotten.
-const SILENT_DAY: &str = "silent day";
 
 /// What the index had about an address.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct IndexErasure {
     pub(crate) deliveries: usize,
     /// Messages that have not ended, or deliveries with pending work. They stay as they are.
     pub(crate) pending: usize,
     /// Logs of which a line that was not understood is kept, and names it.
     pub(crate) unread_lines: usize,
+    /// Messages that are kept for later lines, and need none any more.
+    pub(crate) log_messages: Vec<MessageUnderWay>,
 }
 
 /// A message of the mail log whose lines may still come.
@@ -75,8 +75,7 @@ impl Index {
     /// Messages that name somebody and have not ended.
     pub(crate) fn under_way(&self, named: &NamedAddress) -> Result<Vec<MessageUnderWay>> {
         let found = self.checked(UnderWay::naming(named, &self.connection, clock::now_ms()))?;
-        let message = |(_, queue_id, host)| MessageUnderWay { queue_id, host };
-        Ok(found.pending.into_iter().map(message).collect())
+        Ok(named_messages(&found.pending))
     }
 
     /// What [`Index::erase`] would remove.
@@ -98,7 +97,12 @@ impl Index {
         let pending = of(IS_PENDING)? + left.len() + under_way.pending.len();
         let deliveries = of(&format!("NOT {IS_PENDING}"))? + quotes.len();
         let unread_lines = self.healths_naming(named)?.len();
-        Ok(Traces { counted: IndexErasure { deliveries, pending, unread_lines }, under_way, quotes })
+        let log_messages = named_messages(&under_way.over);
+        Ok(Traces {
+            counted: IndexErasure { deliveries, pending, unread_lines, log_messages },
+            under_way,
+            quotes,
+        })
     }
 
     /// Removes deliveries to and from an address, and its name from others.
@@ -130,14 +134,7 @@ impl Index {
         let left = format!("SELECT min(id) FROM deliveries WHERE id >= ?1 AND id < ?2 AND {IS_NAMED}");
         const END: &str = "SELECT coalesce(max(id) + 1, ?2) FROM
              (SELECT id FROM deliveries WHERE id >= ?1 AND id < ?2 ORDER BY id LIMIT ?3)";
-        // Until then failures in the log may have to be acted on.
-        let days = i64::from(days).max(ACTED_ON_FOR_MS / DAY_MS + 1);
-        let before_ms = last_ms - days * DAY_MS;
-        let day = before_ms.div_euclid(DAY_MS).to_string();
-        if self.remembered(SILENT_DAY)?.as_deref() != Some(&day) {
-            self.forget_silent(before_ms)?;
-            self.remember(SILENT_DAY, &day)?;
-        }
+        let before_ms = last_ms - days_with_names(days) * DAY_MS;
         let last = first_row(before_ms);
         let mut from: i64 =
             self.remembered(ANONYMOUS)?.and_then(|from| from.parse().ok()).unwrap_or(i64::MIN);
@@ -156,6 +153,12 @@ impl Index {
     }
 }
 
+/// The days that names stay if `anonymous_days` are these: until then, failures in the log may have
+/// to be acted on.
+pub(super) fn days_with_names(anonymous_days: u32) -> i64 {
+    i64::from(anonymous_days).max(ACTED_ON_FOR_MS / DAY_MS + 1)
+}
+
 /// SQL for the address in a column with `*` for everything before its last `@`.
 fn without_local_part(column: &str) -> String {
     format!(
@@ -164,14 +167,22 @@ fn without_local_part(column: &str) -> String {
     )
 }
 
+/// Log, queue id and host of a message of the mail log.
+type MessagePlace = (i64, String, String);
+
+fn named_messages(places: &BTreeSet<MessagePlace>) -> Vec<MessageUnderWay> {
+    let named = places.iter().cloned().map(|(_, queue_id, host)| MessageUnderWay { queue_id, host });
+    named.collect()
+}
+
 /// Messages whose lines may still come, and that name an address.
 #[derive(Default)]
 struct UnderWay {
-    /// Log, queue id and host of those that have not ended.
-    pending: BTreeSet<(i64, String, String)>,
+    /// Those that have not ended.
+    pending: BTreeSet<MessagePlace>,
     /// The same of those that no line is needed of: they have ended, or had no line for so long
     /// that they will have none.
-    over: BTreeSet<(i64, String, String)>,
+    over: BTreeSet<MessagePlace>,
 }
 
 impl UnderWay {

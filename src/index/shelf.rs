@@ -28,9 +28,14 @@ enum Piece {
 
 impl Index {
     /// Forgets the messages of all logs that had no line since a time.
-    pub(super) fn forget_silent(&self, before_ms: i64) -> Result<()> {
+    pub(super) fn forget_unheard(&self, before_ms: i64) -> Result<()> {
         let silent = "DELETE FROM under_way WHERE last_ms < ?1";
         self.checked(self.connection.execute(silent, [before_ms]))?;
+        self.forget_left_recipients()
+    }
+
+    /// Forgets recipients of messages that are not on the shelf any more.
+    pub(super) fn forget_left_recipients(&self) -> Result<()> {
         let left = "DELETE FROM under_way_recipients WHERE NOT EXISTS (SELECT 1 FROM under_way m
             WHERE m.log = under_way_recipients.log AND m.queue_id = under_way_recipients.queue_id
             AND m.host = under_way_recipients.host)";

@@ -121,8 +121,7 @@ pub(crate) fn run(config: &Arc<Config>, watch: &Watch<'_>) -> Result<Ingested> {
     index.forget_logs_except(&logs.iter().map(MailLog::name).collect::<Vec<_>>())?;
     index.complete()?;
     let LogsReading { mut writer, mut done, .. } = reading;
-    done.expired =
-        index.expire(clock::now_ms(), config.index.keep_days, config.index.max_rows, &|| watch.stopped())?;
+    done.expired = index.expire(clock::now_ms(), &config.index, &|| watch.stopped())?;
     index.make_anonymous(clock::now_ms(), config.index.anonymous_days, &|| watch.stopped())?;
     done.notes.extend(writer.classifier.note());
     Ok(done)

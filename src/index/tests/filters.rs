@@ -57,7 +57,7 @@ fn a_route_is_stored_once_found_by_each_of_its_names_and_removed_with_its_last_d
         assert!(found >= 2, "{:?}", one.source);
     }
     index.complete().unwrap();
-    assert_eq!(index.expire(START + 100 * DAY_MS, 0, 4, &|| false).unwrap(), 8);
+    assert_eq!(index.expire(START + 100 * DAY_MS, &limits(0, 4), &|| false).unwrap(), 8);
     assert_eq!(
         count("SELECT count(*) FROM routes WHERE id > 0 AND id NOT IN (SELECT route FROM deliveries)"),
         0

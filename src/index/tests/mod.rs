@@ -8,6 +8,7 @@ use super::filter::statement;
 use super::*;
 use crate::class::{About, Class, Severity};
 use crate::clock::DAY_MS;
+use crate::config::IndexTable;
 use crate::maillog::correlate::{QueuedMessage, Shelf};
 use crate::maillog::postfix::Grammar;
 use crate::maillog::{Delivery, DeliveryRoute, LoggedStatus, SourceKind, Whose};
@@ -15,6 +16,10 @@ use rusqlite::params_from_iter;
 
 /// 2026-03-01T00:00:00Z.
 const START: i64 = 1_772_323_200_000;
+
+fn limits(keep_days: u32, max_rows: u64) -> IndexTable {
+    IndexTable { keep_days, max_rows, ..IndexTable::default() }
+}
 
 struct Place(PathBuf);
 
@@ -195,11 +200,15 @@ fn a_stamp_in_the_future_wipes_nothing() {
     // A log of last year, and one server whose clock is years ahead.
     rows.push(delivery(200, START + 9_000 * DAY_MS, "4Xn0y83s5Zzzz", "f@x.example"));
     put(&index, &rows);
-    assert_eq!(index.expire(now, 200, 0, &|| false).unwrap(), 0);
-    assert_eq!(index.expire(now + DAY_MS, 30, 0, &|| false).unwrap(), 69, "counted back from the newest");
+    assert_eq!(index.expire(now, &limits(200, 0), &|| false).unwrap(), 0);
+    assert_eq!(
+        index.expire(now + DAY_MS, &limits(30, 0), &|| false).unwrap(),
+        69,
+        "counted back from the newest"
+    );
     assert_eq!(index.count().unwrap(), 32);
     // What is too much goes from the future first.
-    assert_eq!(index.expire(now + 2 * DAY_MS, 0, 10, &|| false).unwrap(), 22);
+    assert_eq!(index.expire(now + 2 * DAY_MS, &limits(0, 10), &|| false).unwrap(), 22);
     assert!(
         all(&index, &Filter::default()).iter().all(|one| one.recipient.as_deref() == Some("a@x.example"))
     );
@@ -207,7 +216,7 @@ fn a_stamp_in_the_future_wipes_nothing() {
     let alone = Place::new("future-alone");
     let index = alone.index();
     put(&index, &[delivery(200, START + 9_000 * DAY_MS, "4Xn0y83s5Zzzz", "f@x.example")]);
-    assert_eq!(index.expire(now, 1, 0, &|| false).unwrap(), 0);
+    assert_eq!(index.expire(now, &limits(1, 0), &|| false).unwrap(), 0);
 }
 
 #[test]
@@ -221,9 +230,9 @@ fn an_expiry_that_was_stopped_goes_on_at_the_next_tick() {
     put(&index, &rows);
     put(&index, &[delivery(1, START + 100 * DAY_MS, "4Xn0y83s6Zz", "b@x.example")]);
     let now = START + 100 * DAY_MS;
-    assert_eq!(index.expire(now, 30, 0, &|| true).unwrap(), 20_000);
-    assert_eq!(index.expire(now + 1000, 30, 0, &|| false).unwrap(), 10);
-    assert_eq!(index.expire(now + 2000, 1, 0, &|| false).unwrap(), 0, "once an hour");
+    assert_eq!(index.expire(now, &limits(30, 0), &|| true).unwrap(), 20_000);
+    assert_eq!(index.expire(now + 1000, &limits(30, 0), &|| false).unwrap(), 10);
+    assert_eq!(index.expire(now + 2000, &limits(1, 0), &|| false).unwrap(), 0, "once an hour");
     assert_eq!(index.count().unwrap(), 1);
 }
 
@@ -248,12 +257,12 @@ fn a_file_with_a_bound_on_its_rows_does_not_grow() {
             .collect();
         put(&index, &rows);
         index.complete().unwrap();
-        index.expire(at_ms + DAY_MS, 0, 4000, &|| false).unwrap();
+        index.expire(at_ms + DAY_MS, &limits(0, 4000), &|| false).unwrap();
         assert!(index.count().unwrap() <= 4000);
         sizes.push(pages());
     }
     assert!(sizes[23] <= sizes[7] + sizes[7] / 20, "{sizes:?}");
-    let by_age = index.expire(START + 30 * DAY_MS, 1, 0, &|| false).unwrap();
+    let by_age = index.expire(START + 30 * DAY_MS, &limits(1, 0), &|| false).unwrap();
     assert!(by_age > 1000 && pages() == sizes[23], "{by_age} {sizes:?}");
 }
 
