@@ -21,6 +21,7 @@ use crate::files::publish::{publish, remove_scraps};
 use crate::files::{private, regular};
 use crate::mailbox_syntax::{in_a_labels, split_address};
 use crate::named_address::NamedAddress;
+use crate::plan::Unproven;
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
@@ -35,6 +36,9 @@ const ENDING: &str = ".eml.gz";
 
 /// The name that all complaints are kept under that match nobody.
 pub(crate) const UNMATCHED: &str = "complaint-unmatched";
+
+/// Why they are kept, for operators.
+pub(crate) const UNMATCHED_TEXT: &str = "the complaint matches nobody";
 
 /// A report that is kept.
 #[derive(Clone, Debug, Serialize)]
@@ -123,6 +127,16 @@ pub(crate) fn about(config: &Config, key: &str) -> Vec<Kept> {
     found.sort_by(|a, b| (b.at_ms, &b.file).cmp(&(a.at_ms, &a.file)));
     found.dedup_by(|a, b| a.file == b.file);
     found
+}
+
+/// The digests of the keys of messages that are kept about an address.
+pub(crate) fn digests_about(config: &Config, address: &str) -> HashSet<String> {
+    about(config, address).iter().filter_map(digest_of).collect()
+}
+
+/// Why a message is kept, as a plain sentence.
+pub(crate) fn text_of(reason: &str) -> Option<&'static str> {
+    if reason == UNMATCHED { Some(UNMATCHED_TEXT) } else { Unproven::text_of(reason) }
 }
 
 /// Removes what is kept about an address, whoever kept it; returns how many messages there were.

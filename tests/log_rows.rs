@@ -1,6 +1,7 @@
 //! Rows of the message log that are asked for: redeliveries, files that are given up, and lines that the log takes late.
 
 use crate::bounces::{self, OWN, STRANGER, dsn, dsn_of, signed_path};
+use crate::complaints::complaint;
 use crate::harness::application::Application;
 use crate::harness::{HOUR_MS, MINUTE_MS, SENDER, Sandbox, finish, names, plain, queued, start, wait_for};
 use crate::proof::BOUNCES;
@@ -41,7 +42,130 @@ fn what_a_delivery_did_before_it_died_is_in_the_row_of_the_next_one() {
     }
     let rows = log(&sandbox, &[]);
     assert!(rows.len() == 1 && rows[0].contains("suppress succeeded"), "{rows:?}");
+    assert!(rows[0].contains("counted: bounce_hard"), "{rows:?}");
+    let json: Value = serde_json::from_str(&sandbox.run(&["log", "--json"], b"").stdout).unwrap();
+    assert_eq!((&json["counted"]["total_messages"], &json["status"]), (&1.into(), &"accepted".into()));
     assert_eq!(application.told().len(), 1);
+}
+
+/// The same where a tick has done the rest, and the mail server has not delivered the message again yet.
+#[test]
+fn steps_that_a_tick_has_done_stand_for_a_delivery_that_left_no_line() {
+    let application = Application::at(0);
+    application.answer(500);
+    let sandbox = bounces::sandbox(application.port, "");
+    let to = signed_path(&sandbox, "joe@there.example");
+    let sent = Sent { from: "", to: &to, client: STRANGER, queue_id: "4QDIED2", policy: "bounce" };
+    let report = dsn("joe@there.example", "5.1.1", "550 5.1.1 User unknown");
+    send(&sandbox, &sent, &report).silent();
+    let logs = sandbox.path("state/log");
+    names(&logs).iter().for_each(|name| fs::remove_file(logs.join(name)).unwrap());
+    application.answer(200);
+    sandbox.advance(HOUR_MS);
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    let is_whole = |rows: &[String]| {
+        let of_message: Vec<&String> = rows.iter().filter(|row| row.contains("accepted")).collect();
+        assert_eq!(of_message.len(), 1, "{rows:?}");
+        for part in ["counted: bounce_hard", "suppress succeeded", "notify succeeded"] {
+            assert!(rows.iter().any(|row| row.contains(part)), "{part}: {rows:?}");
+        }
+    };
+    is_whole(&log(&sandbox, &[]));
+    is_whole(&log(&sandbox, &["--status", "accepted"]));
+    is_whole(&find(&sandbox, "4QDIED2").lines().map(str::to_owned).collect::<Vec<_>>());
+    send(&sandbox, &sent, &report).silent();
+    is_whole(&log(&sandbox, &[]));
+    // What is done later about a message that has its line is no message.
+    bounces::hard(&sandbox, "second@there.example");
+    application.answer(500);
+    bounces::hard(&sandbox, "third@there.example");
+    application.answer(200);
+    sandbox.advance(HOUR_MS);
+    sandbox.run(&["cron"], b"");
+    assert_eq!(log(&sandbox, &["--status", "accepted"]).len(), 3, "{:?}", log(&sandbox, &[]));
+}
+
+#[test]
+fn the_rows_of_a_recipient_have_the_reports_about_it() {
+    let application = Application::at(0);
+    let sandbox = bounces::sandbox(application.port, "");
+    let said = |address: &str| dsn(address, "5.1.1", "550 5.1.1 User unknown");
+    let report = |to: &str, client, queue_id, address| {
+        let sent = Sent { from: "", to, client, queue_id, policy: "bounce" };
+        send(&sandbox, &sent, &said(address)).silent();
+    };
+    // Nothing in the envelope names these two; the last one is not proven.
+    report("bounces@bounces.example.com", OWN, "4QOWN", "own@there.example");
+    report("bounces@bounces.example.com", STRANGER, "4QKEPT", "kept@there.example");
+    report(&signed_path(&sandbox, "signed@there.example"), STRANGER, "4QSIGNED", "signed@there.example");
+    for (address, queue_id) in [
+        ("own@there.example", "4QOWN"),
+        ("kept@there.example", "4QKEPT"),
+        ("Signed@there.example", "4QSIGNED"),
+    ] {
+        let rows = log(&sandbox, &["--recipient", address]);
+        assert!(rows.len() == 1 && rows[0].contains(queue_id), "{address}: {rows:?}");
+        let json = sandbox.run(&["log", "--recipient", address, "--json"], b"").stdout;
+        let row: Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(row["queue_id"], queue_id, "{row}");
+    }
+    let none: Vec<String> = Vec::new();
+    assert_eq!(log(&sandbox, &["--recipient", "n@there.example"]), none);
+    assert_eq!(log(&sandbox, &["--recipient", "bounces@bounces.example.com"]).len(), 2);
+}
+
+#[test]
+fn a_refused_message_that_comes_again_is_a_redelivery_as_an_accepted_one() {
+    let sandbox = Sandbox::new();
+    let to = "x@reject.sink.example";
+    let message = plain(to);
+    // A host on which a tick has run.
+    assert_eq!(sandbox.run(&["cron"], b"").code, 0);
+    for _ in 0..3 {
+        sandbox.run(&queued(to, "4QREFUSED"), &message).says(67, "5.1.1 user unknown");
+        sandbox.advance(MINUTE_MS);
+    }
+    let rows = log(&sandbox, &[]);
+    let of = |word: &str| rows.iter().filter(|row| row.contains(word)).count();
+    assert_eq!((of("  refused 550 5.1.1"), of("  redelivery 550 5.1.1")), (1, 2), "{rows:?}");
+    assert_eq!(log(&sandbox, &["--status", "refused"]).len(), 1);
+}
+
+#[test]
+fn a_reply_of_several_lines_is_shown_in_one_and_a_kept_complaint_with_its_reason() {
+    let sandbox = bounces::sandbox(1, "");
+    let to = "x+google-no-such-user@gmail.sink.example";
+    sandbox.run(&queued(to, "4QLINES"), &plain(to));
+    let rows = log(&sandbox, &["--status", "refused"]);
+    let said =
+        "550 5.1.1 The email account that you tried to reach does not exist. https://support.google.com";
+    assert!(rows.len() == 1 && rows[0].contains(said), "{rows:?}");
+    let header = "To: <ann@there.example>\r\nMessage-ID: <m7@shop.example>\r\n";
+    let from = "feedback@isp.example";
+    let sent = Sent { from, to: "fbl@shop.example", client: STRANGER, queue_id: "4QFBL", policy: "bounce" };
+    send(&sandbox, &sent, &complaint("abuse", "", header)).silent();
+    let rows = log(&sandbox, &["--status", "kept"]);
+    assert!(rows.len() == 1 && rows[0].contains("  the complaint matches nobody  "), "{rows:?}");
+    let kept = find(&sandbox, "ann@there.example");
+    assert!(kept.starts_with("kept ") && kept.contains("(the complaint matches nobody)"), "{kept}");
+}
+
+/// Every command that takes a time takes each form of it.
+#[test]
+fn times_are_typed_in_the_same_words_everywhere() {
+    let sandbox = Sandbox::new();
+    let to = "x@accept.sink.example";
+    sandbox.run(&queued(to, "4QTIMED"), &plain(to)).silent();
+    for (since, until) in [("yesterday", "now"), ("today", "now"), ("2d", "yesterday")] {
+        for command in [&["log"][..], &["report"], &["deliveries"], &["suppress", "undo", "--dry-run"]] {
+            let ran = sandbox.run(&[command, &["--since", since, "--until", until]].concat(), b"");
+            assert!(!ran.stderr.contains("invalid value"), "{command:?} {since} {until}: {ran:?}");
+        }
+    }
+    assert_eq!(log(&sandbox, &["--since", "yesterday"]).len(), 1);
+    assert_eq!(log(&sandbox, &["--until", "yesterday"]).len(), 0);
+    let wrong = sandbox.run(&["log", "--since", "soon"], b"");
+    assert!(wrong.code != 0 && wrong.stderr.contains("yesterday, or an age like 90m"), "{wrong:?}");
 }
 
 #[test]

@@ -5,8 +5,9 @@
 use crate::bounces::{OWN, STRANGER, bounce, dsn, dsn_of, hard, sandbox, signed_path};
 use crate::cron::signature_by;
 use crate::harness::application::Application;
-use crate::harness::{Sandbox, free_port};
+use crate::harness::{DAY_MS, Sandbox, free_port};
 use serde_json::Value;
+use std::collections::HashSet;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -101,6 +102,61 @@ fn the_same_report_again_says_where_the_notification_waits_and_sends_one_that_wa
     assert_eq!(application.told().len(), 1);
     let found = sandbox.run(&["find", "gone@there.example"], b"").stdout;
     assert!(found.contains("was notified before"), "{found}");
+}
+
+/// The application is down and then harmful: nothing reaches it, and nothing is lost.
+#[test]
+fn notifications_of_a_paused_application_wait_without_a_try_and_without_an_end() {
+    let application = Application::at(0);
+    application.answer(500);
+    let sandbox = sandbox(application.port, "threshold = 1");
+    let config = sandbox.path("carom.toml");
+    let running = fs::read_to_string(&config).unwrap();
+    let paused = running.replacen("[[notify]]\n", "[[notify]]\npaused = true\n", 1);
+    assert_ne!(running, paused);
+    hard(&sandbox, "first@x.example");
+    assert_eq!(application.told().len(), 1);
+    fs::write(&config, &paused).unwrap();
+    hard(&sandbox, "second@x.example");
+    let step = |address: &str| -> Value {
+        let steps = sandbox.run(&["outbox", "--json"], b"").stdout;
+        let steps = steps.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        steps.into_iter().find(|step| step["address"] == address).unwrap_or_default()
+    };
+    // Longer than give_up_days.
+    for _ in 0..8 {
+        sandbox.advance(DAY_MS);
+        let ran = sandbox.run(&["cron"], b"");
+        assert!(ran.code == 0 && !ran.stdout.contains("given up"), "{ran:?}");
+    }
+    assert_eq!(application.told().len(), 1, "nothing is sent");
+    for (address, tries) in [("first@x.example", 1), ("second@x.example", 0)] {
+        let step = step(address);
+        assert_eq!((&step["state"], &step["attempts"]), (&"pending".into(), &tries.into()), "{step}");
+        assert!(step["note"].as_str().unwrap().starts_with("paused: bounce.hard"), "{step}");
+    }
+    let checked = sandbox.run(&["check"], b"").stdout;
+    assert!(checked.contains("[[notify]] for * is paused"), "{checked}");
+    assert!(checked.contains("2 steps are held back; the first, notify"), "{checked}");
+    let metrics = sandbox.run(&["export", "prometheus"], b"").stdout;
+    assert!(metrics.contains("carom_outbox_steps{state=\"paused\"} 2\n"), "{metrics}");
+    let rows = sandbox.run(&["log"], b"").stdout;
+    assert_eq!(rows.lines().count(), 2, "a wait is no event: {rows}");
+
+    // It is still broken: the days begin again.
+    fs::write(&config, &running).unwrap();
+    assert!(sandbox.run(&["outbox", "retry", "--all"], b"").stdout.starts_with("2 due now"));
+    for _ in 0..3 {
+        sandbox.run(&["cron"], b"");
+        sandbox.advance(DAY_MS);
+    }
+    assert_eq!(step("second@x.example")["state"], "pending");
+    application.answer(200);
+    sandbox.run(&["cron"], b"");
+    assert_eq!(step("second@x.example"), Value::Null);
+    let told = application.told();
+    let ids: HashSet<&str> = told.iter().map(|one| one.header("webhook-id")).collect();
+    assert_eq!(ids.len(), 2, "each has the id that it had: {ids:?}");
 }
 
 #[test]

@@ -101,6 +101,19 @@ fn hosts_that_are_not_listed_are_asked_once_and_remembered() {
     assert_eq!(tracker.paths().len(), 1);
 }
 
+/// A failure has the word of a failure, also where a host was only asked whether it is a tracker.
+#[test]
+fn a_host_that_cannot_be_reached_is_given_up_and_one_that_is_no_tracker_is_noted() {
+    let tracker = Tracker::start();
+    let sandbox = Sandbox::new().settings(ONCE);
+    let to = "x@openclick.sink.example";
+    for (url, word) in [("http://tracker.example:1/i".to_owned(), "given up"), (tracker.url("/i"), "noted")] {
+        sandbox.pipe(to, &html(to, std::slice::from_ref(&url), &[])).silent();
+        let row = sandbox.run(&["log", "-n", "1"], b"").stdout;
+        assert!(row.contains(&format!("open {word}: ")), "{url}: {row}");
+    }
+}
+
 #[test]
 fn b29_endless_and_dripping_answers_are_cut_off() {
     let tracker = Tracker::start();

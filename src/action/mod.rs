@@ -16,6 +16,7 @@ mod lookup;
 mod loops;
 mod notify;
 mod own_failure;
+mod pause;
 mod post;
 mod send;
 mod strike;
@@ -50,7 +51,8 @@ pub(crate) fn perform(
     attempts: u32,
     deadline: Deadline,
 ) -> Performed {
-    let attempt = StepAttempt { mail, step, doors, before: attempts, deadline };
+    let since_ms = mail.at_ms;
+    let attempt = StepAttempt { mail, step, doors, before: attempts, since_ms, deadline };
     let performed = || try_once(&plan.steps[step].action, &attempt);
     catch_unwind(AssertUnwindSafe(performed)).unwrap_or_else(|_| {
         let note = "carom failed on this step: please report it with the message";

@@ -6,6 +6,7 @@
 //! does not answer for days, is parked for an operator.
 
 use super::lookup;
+use super::pause;
 use super::post::{self, PostEnd, Posted, Request};
 use super::step_attempt::StepAttempt;
 use crate::clock::{self, DAY_MS};
@@ -34,6 +35,10 @@ pub(crate) fn notify(notification: &Notification, attempt: &StepAttempt<'_>) -> 
             return Performed::new(StepEnd::Noted, "notified_before", note);
         }
     }
+    if application.paused {
+        return pause::held(notification, application, attempt);
+    }
+    let attempt = &StepAttempt { since_ms: pause::since_ms(application, attempt), ..*attempt };
     let Posted { end, said } = post(notification, application, attempt);
     let note = format!("{event} {address}: {said}");
     let days = counted(application.give_up_days, "day");

@@ -18,6 +18,8 @@ pub(crate) struct StepAttempt<'a> {
     pub(super) doors: &'a Doors,
     /// Tries before this one.
     pub(super) before: u32,
+    /// When the time began after which it is given up, in milliseconds since 1970.
+    pub(super) since_ms: i64,
     pub(super) deadline: Deadline,
 }
 
@@ -31,6 +33,6 @@ impl StepAttempt<'_> {
 
     /// When to try again, not within `wait_ms`; `None`: give up. `key` is that of what is sent.
     pub(super) fn next_try(&self, patience: &Patience, key: &str, wait_ms: i64) -> Option<i64> {
-        patience.next_try(self.before + 1, self.mail.at_ms, clock::now_ms(), key, wait_ms)
+        patience.next_try(self.before + 1, self.since_ms, clock::now_ms(), key, wait_ms)
     }
 }

@@ -24,7 +24,7 @@ pub(crate) fn tell(tell: &Tell, attempt: &StepAttempt<'_>) -> Performed {
     let done = |end: StepEnd, note: String| {
         let counter = match end {
             StepEnd::Succeeded => "alert_sent",
-            StepEnd::Later { .. } => "alert_deferred",
+            StepEnd::Later { .. } | StepEnd::Held { .. } => "alert_deferred",
             StepEnd::Noted | StepEnd::GivenUp | StepEnd::Parked => "alert_failed",
         };
         Performed::new(end, counter, note)

@@ -138,8 +138,7 @@ fn shelves() -> impl Iterator<Item = &'static str> {
 
 fn shelf(config: &Config, reason: &'static str) -> Vec<Kept> {
     let files = files(&config.unproven_dir().join(reason)).into_iter();
-    let reason = Some(reason).filter(|reason| *reason != UNMATCHED);
-    files.map(|file| Kept { at_ms: file.at_ms, file: file.path, reason }).collect()
+    files.map(|file| Kept { at_ms: file.at_ms, file: file.path, reason: Some(reason) }).collect()
 }
 
 /// The digests of the keys of all that is kept.

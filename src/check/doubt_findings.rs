@@ -5,7 +5,7 @@
 //! Not here: what cannot work (`config`). Invariant: the defaults are never in doubt.
 
 use super::place_findings::written;
-use crate::config::{Config, PolicyTable};
+use crate::config::{Application, Config, PolicyTable};
 use crate::finding::Finding;
 use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt;
@@ -24,6 +24,7 @@ pub(super) fn doubt_findings(config: &Config) -> Vec<Finding> {
     findings.extend(short_hostname(config));
     findings.extend(too_small(config));
     findings.extend(no_second_try(config));
+    findings.extend(paused(config));
     findings.extend(without_effect(config));
     findings.extend(owns_nothing(config));
     findings.extend(same_rules(config));
@@ -175,6 +176,18 @@ fn no_second_try(config: &Config) -> Vec<Finding> {
     let of_applications =
         of_applications.map(|(number, _)| once(&["notify", &number.to_string(), "give_up_days"]));
     of_tables.chain(of_applications).collect()
+}
+
+/// Applications that are notified of nothing now.
+fn paused(config: &Config) -> Vec<Finding> {
+    let paused = config.applications.all().iter().enumerate().filter(|(_, one)| one.paused);
+    let finding = |(number, one): (usize, &Application)| {
+        let name = one.sender_domain().unwrap_or("*");
+        let found = format!("[[notify]] for {name} is paused: its notifications wait, and none is sent");
+        let fix = "remove paused when the application is well";
+        Finding::note("notify", found, fix).of_key(config, &["notify", &number.to_string(), "paused"])
+    };
+    paused.map(finding).collect()
 }
 
 /// Settings that others make void.

@@ -210,10 +210,12 @@ fn lost_alerts(store: &Store) -> Result<Option<Finding>> {
 
 /// Steps that wait for an operator, and steps that fail for long.
 fn outbox(store: &Store) -> Result<Vec<Finding>> {
-    let (mut parked, mut failing) = (StuckSteps::default(), StuckSteps::default());
+    let (mut parked, mut failing, mut paused) =
+        (StuckSteps::default(), StuckSteps::default(), StuckSteps::default());
     store.visit_steps(&mut |step| {
         match (step.state.as_str(), step.attempts) {
             ("parked", _) => parked.add(step),
+            _ if step.is_paused() => paused.add(step),
             (_, 0) => {}
             _ => failing.add(step),
         }
@@ -238,6 +240,12 @@ fn outbox(store: &Store) -> Result<Vec<Finding>> {
         let is_old = clock::now_ms() - first.since_ms > HOUR_MS;
         let finding = Finding::wrong("outbox", found, fix);
         findings.push(Finding { note: !is_old, ..finding });
+    }
+    if let Some(first) = &paused.first {
+        let found = format!("{} held back; the first, {}", counted(paused.many), described(first));
+        let fix = "when the application is well, remove paused from its [[notify]]; then the next tick sends \
+                   them: carom outbox retry --all";
+        findings.push(Finding::note("outbox", found, fix));
     }
     Ok(findings)
 }

@@ -16,7 +16,6 @@ use crate::error::{Context, Error, Exit, Result};
 use crate::files::command::quoted;
 use crate::find::Known;
 use crate::message_log::{StepNow, TrailRow};
-use crate::plan::Unproven;
 use crate::text::{counted, one_line, steers};
 use clap::Args;
 use std::fmt::Write as _;
@@ -68,7 +67,7 @@ fn words(known: &Known) -> String {
     }
     for (number, kept) in (1..).zip(&known.kept) {
         let at = clock::rfc3339(kept.at_ms);
-        let why = kept.reason.and_then(Unproven::text_of).map(|why| format!("  ({why})")).unwrap_or_default();
+        let why = kept.reason.and_then(archive::text_of).map(|why| format!("  ({why})")).unwrap_or_default();
         let typed = quoted(&known.key);
         let _ = writeln!(text, "kept         {at}  carom find {typed} --mail {number}{why}");
     }

@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};
 use crate::mailbox_syntax::with_needed_quotes;
-use crate::message_log::{Following, MessageLog, TrailFilter, TrailRow, trail};
+use crate::message_log::{Following, MessageLog, SoughtRecipient, TrailFilter, TrailRow, trail};
 use crate::stats::render::wording::wrap;
 use crate::store::{Store, read_only};
 use crate::text::one_line;
@@ -56,13 +56,14 @@ pub(crate) struct LogArgs {
     /// Go on showing lines as they are written
     #[arg(long, short = 'f')]
     follow: bool,
-    /// Only lines at or after TIME: RFC 3339, a date, or an age like 90m, 12h, 7d
+    /// Only lines at or after TIME: RFC 3339, a date, yesterday,
+    /// or an age like 90m, 12h, 7d
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,
     /// Only lines before TIME, with what happened to their messages later
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "follow")]
     until: Option<i64>,
-    /// Only messages to this address, before or after aliases
+    /// Only messages to this address, before or after aliases, and reports about it
     #[arg(long, value_name = "ADDRESS", value_parser = key)]
     recipient: Option<String>,
     /// Only messages of this status now (repeat the option, or separate by commas): accepted,
@@ -87,7 +88,8 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
     });
     let LogArgs { lines, follow, since, until, recipient, status } = arguments;
     let lines = lines.or(if since.is_some() { None } else { Some(SHOWN) });
-    let (recipient, statuses) = (recipient.clone(), status.clone());
+    let recipient = recipient.clone().map(|address| SoughtRecipient::new(config, address));
+    let statuses = status.clone();
     let (since_ms, until_ms) = (*since, *until);
     let filter = TrailFilter { recipient, statuses, since_ms, until_ms, lines, ..TrailFilter::default() };
     note_unreadable_log(config);

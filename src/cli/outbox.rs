@@ -47,7 +47,7 @@ pub(crate) struct Which {
     /// Ids as `carom outbox` shows them, the key of a message (its first characters are enough) for
     /// all its steps, or an address
     ids: Vec<String>,
-    /// All steps that are parked or have failed before
+    /// All steps that are parked, have failed before, or were held back (paused = true)
     #[arg(long)]
     all: bool,
     /// All notifications for one application: its sender_domain in the config, or the domain
@@ -159,7 +159,7 @@ fn chosen(which: &Which, store: &Store, config: &Config) -> Result<Vec<StepName>
         Ok::<_, Error>(steps)
     };
     if which.all {
-        return that(&|step| step.is_parked() || step.attempts > 0);
+        return that(&|step| step.is_parked() || step.attempts > 0 || step.is_paused());
     }
     let Some(application) = &which.application else { return meant_steps::of_ids(&which.ids, store) };
     let steps = that(&|step| is_notification_for(step, application, config))?;

@@ -15,26 +15,29 @@ const FIRST_SECOND: i64 = 100_000_000;
 /// What is said of a time that cannot be counted.
 const BEYOND: &str = "use a time from 0001-01-01 to 9999-12-30: this one is outside the calendar";
 
-/// RFC 3339, a local date with or without time, an age, or seconds since 1970; as milliseconds
-/// since 1970.
+/// RFC 3339, a local date with or without time, the beginning of today or yesterday, now, an age,
+/// or seconds since 1970; as milliseconds since 1970.
 pub(crate) fn time(typed: &str) -> Result<i64, String> {
     let age = AGES.into_iter().find_map(|(unit, seconds)| {
         let count: i64 = typed.strip_suffix(unit)?.parse().ok()?;
         Some(now_ms().saturating_sub(count.saturating_mul(seconds * 1000)))
     });
     let stamp = || typed.parse::<Timestamp>().ok().map(Timestamp::as_millisecond);
+    let now = || (typed == "now").then(now_ms);
     let local = || {
-        let date = || Some(typed.parse::<Date>().ok()?.at(0, 0, 0, 0));
+        let date = || Some(day(typed).ok()?.at(0, 0, 0, 0));
         let at: DateTime = typed.parse().ok().or_else(date)?;
         at.to_zoned(local_zone()).ok().map(|at| at.timestamp().as_millisecond())
     };
     let seconds = || typed.parse::<i64>().ok().filter(|seconds| *seconds > FIRST_SECOND)?.checked_mul(1000);
-    let time = age.or_else(stamp).or_else(local).or_else(seconds);
+    let time = age.or_else(now).or_else(stamp).or_else(local).or_else(seconds);
     match time {
         Some(at_ms) if Timestamp::from_millisecond(at_ms).is_ok() => Ok(at_ms),
         Some(_) => Err(BEYOND.to_owned()),
         None if is_of_last_year(typed) => Err(BEYOND.to_owned()),
-        None => Err("use 2026-01-31T12:00:00Z, 2026-01-31, or an age like 90m, 12h, 7d".to_owned()),
+        None => {
+            Err("use 2026-01-31T12:00:00Z, 2026-01-31, yesterday, or an age like 90m, 12h, 7d".to_owned())
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub(crate) struct Application {
     pub(crate) secrets: RequestSecrets,
     /// Days that an application that does not answer is retried.
     pub(crate) give_up_days: u32,
+    /// Its notifications wait, without a try, until this is no longer set.
+    pub(crate) paused: bool,
 }
 
 impl Application {
@@ -73,6 +75,7 @@ impl Applications {
                 body: table.body,
                 secrets: RequestSecrets::read("notify", number, &table.secrets)?,
                 give_up_days: table.give_up_days,
+                paused: table.paused,
             });
         }
         Ok(Applications(applications))

@@ -140,7 +140,7 @@ impl<'a> Tick<'a> {
                 StepEnd::Noted => steps.noted += 1,
                 StepEnd::GivenUp => steps.given_up += 1,
                 StepEnd::Parked => steps.parked += 1,
-                StepEnd::Later { .. } => steps.later += 1,
+                StepEnd::Later { .. } | StepEnd::Held { .. } => steps.later += 1,
             }
         }
         steps.failed = steps.noted + steps.given_up;

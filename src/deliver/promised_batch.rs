@@ -4,6 +4,7 @@
 //! message comes to changes nothing for the others.
 
 use super::{Asked, Carried, DecidedPlan, Outcome};
+use crate::archive::UNMATCHED_TEXT;
 use crate::deadline::watchdog::LastLine;
 use crate::error::Error;
 use crate::halt::{Halt, Halted};
@@ -11,7 +12,7 @@ use crate::house::House;
 use crate::journal::{self, RunEnd, StepsDone, Underway};
 use crate::mail::Mail;
 use crate::message_log::{DecidedBy, LaterLine, MessageLine};
-use crate::plan::Verdict;
+use crate::plan::{Action, Verdict};
 use crate::policy::{Policy, recipient_facts::RecipientFacts};
 use crate::smtp_reply::SmtpReply;
 use crate::store::{DueSteps, Ended, OnRecord, Promise, Standing, Tally};
@@ -42,6 +43,8 @@ pub(super) struct Destined {
     counted: Tally,
     /// The copy that is kept of it, if nothing else follows from it.
     kept: Vec<Ended>,
+    /// The Message-ID of the message that it reports about, if an earlier delivery was on record.
+    about_before: Option<String>,
     /// It could not be written down.
     fault: bool,
 }
@@ -85,14 +88,17 @@ impl Destined {
     fn promise<'p>(&'p self, policy: &'p str) -> Option<(&'p Mail, Promise<'p>)> {
         let DecidedPlan { plan, tally, .. } = self.decided.as_ref()?;
         let at_ms = self.mail.at_ms;
-        Some((&self.mail, Promise { plan, policy, at_ms, tally }))
+        let about = self.facts.message.reported_on();
+        Some((&self.mail, Promise { plan, policy, at_ms, tally, about }))
     }
 
     /// Its line in the message log with this verdict.
     fn line<'l>(&'l self, policy: &'l Policy, verdict: &'l Verdict) -> Option<MessageLine<'l>> {
         let DecidedPlan { plan, digest, tally, reason, unproven } = self.decided.as_ref()?;
         let line = MessageLine::of_mail(&self.mail, DecidedBy::of(policy, digest.clone()), verdict);
-        let line = line.because(reason.clone()).without_effect(unproven.as_ref().map(|one| one.reason));
+        let matches_nobody = plan.steps.iter().any(|step| matches!(step.action, Action::KeepUnmatched(_)));
+        let reason = reason.clone().or_else(|| matches_nobody.then(|| UNMATCHED_TEXT.to_owned()));
+        let line = line.because(reason).without_effect(unproven.as_ref().map(|one| one.reason));
         let line =
             line.expecting(plan.expect.clone()).named(self.mail.message_id()).of_file(self.mail.file_name());
         let line = line.about(self.facts.message.reported_on().map(str::to_owned));
@@ -101,10 +107,8 @@ impl Destined {
 
     /// The line of another delivery of a message that is on record.
     fn line_again<'l>(&'l self, ended: &'l [Ended]) -> LaterLine<'l> {
-        // The policy was not asked, and nobody has read the report.
-        self.facts.message.report();
-        let about = self.facts.message.reported_on().map(str::to_owned);
-        LaterLine::redelivery(StepsDone { mail: &self.mail, ended }, &self.verdict, about)
+        let done = StepsDone { mail: &self.mail, ended };
+        LaterLine::redelivery(done, &self.verdict, self.about_before.clone())
     }
 
     /// An answer without a decision; `None`: an earlier delivery has one.
@@ -158,6 +162,7 @@ impl Destined {
         let due = redelivery::resume(&house.doors, &self.mail, &earlier);
         let released = due.is_some() || redelivery::needs_no_source(&house.store, &self.mail, &earlier);
         self.verdict = earlier.verdict.unwrap_or(now);
+        self.about_before = earlier.line.about;
         self.fate = Fate::Before(due.map(Box::new), released);
     }
 }
@@ -171,7 +176,9 @@ impl<'a> PromisedBatch<'a> {
         for (index, Asked { mail, facts, outcome }) in asked.into_iter().enumerate() {
             let (decided, verdict, fate) = (None, Verdict::Accept, Fate::Halted);
             let (counted, kept, fault) = (Tally::default(), Vec::new(), false);
-            let mut one = Destined { mail, facts, decided, verdict, fate, counted, kept, fault };
+            let about_before = None;
+            let mut one =
+                Destined { mail, facts, decided, verdict, fate, counted, kept, about_before, fault };
             match (house.log.verdict_of(one.mail.key.text()), outcome) {
                 (Some(verdict), _) => (one.verdict, one.fate) = (verdict, Fate::Before(None, true)),
                 (None, Outcome::Before(earlier)) => one.was_before(house, earlier, Verdict::Accept),

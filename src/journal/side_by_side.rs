@@ -216,7 +216,7 @@ impl<'r> Run<'r> {
         self.oldest.get_or_insert_with(Instant::now);
         progress.open -= 1;
         progress.unsettled.push(one);
-        if !matches!(end, StepEnd::Later { .. }) {
+        if !end.is_open() {
             let counts = self.work[index].plan.counts_after(step, end == StepEnd::Succeeded);
             progress.unsettled.extend(counts.into_iter().map(|(step, name)| {
                 let done = Performed::new(StepEnd::Succeeded, name, name.to_owned());

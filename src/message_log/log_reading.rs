@@ -52,6 +52,10 @@ impl TrailRow {
             line.insert("results".into(), json!([]));
         }
         line.insert("status".into(), self.status().into());
+        if self.is_only_line {
+            line.insert("verdict".into(), json!(event.verdict));
+            line.insert("counted".into(), json!(event.counted));
+        }
         if let Some((tries, first)) = &self.deferred {
             line.insert("tries".into(), (*tries).into());
             line.insert("first_time".into(), first.as_str().into());
@@ -136,7 +140,7 @@ impl TrailRow {
 fn said(event: &LoggedEvent) -> Option<String> {
     match &event.verdict {
         Some(Verdict::Defer(reply) | Verdict::Reject(reply)) => {
-            Some(format!("{} {} {}", reply.code, reply.enhanced, reply.text))
+            Some(format!("{} {} {}", reply.code, reply.enhanced, reply.in_one_line()))
         }
         _ => None,
     }

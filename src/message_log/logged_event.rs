@@ -10,6 +10,8 @@ use std::collections::BTreeMap;
 
 /// The event of the line of another delivery.
 const REDELIVERY: &str = "redelivery";
+/// That of a line about steps that were done later.
+const OUTBOX: &str = "outbox";
 
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -102,8 +104,8 @@ impl LoggedEvent {
     /// The word for what became of the message when the line was written.
     pub(crate) fn word(&self) -> &str {
         match (&self.event, &self.verdict) {
-            (Some(event), None | Some(Verdict::Accept)) => event,
-            _ => self.decision_word(),
+            (None, _) | (Some(_), Some(Verdict::Defer(_))) => self.decision_word(),
+            (Some(event), _) => event,
         }
     }
 
@@ -119,7 +121,13 @@ impl LoggedEvent {
 
     /// Whether it is the line of another delivery.
     pub(super) fn is_redelivery(&self) -> bool {
-        self.event.as_deref() == Some(REDELIVERY) && self.verdict == Some(Verdict::Accept)
+        let is_decided = matches!(self.verdict, Some(Verdict::Accept | Verdict::Reject(_)));
+        self.event.as_deref() == Some(REDELIVERY) && is_decided
+    }
+
+    /// Whether it is about steps that were done, or given up, after the message was answered.
+    pub(super) fn is_of_outbox(&self) -> bool {
+        self.event.as_deref() == Some(OUTBOX)
     }
 
     /// Whether it counts as a message that was kept because it has no effect.

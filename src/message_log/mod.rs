@@ -21,8 +21,10 @@ mod message_line;
 mod new_lines;
 mod outlines;
 mod recorded_verdicts;
+mod stand_ins;
 mod step_now;
 mod trail;
+mod trail_filter;
 mod trail_row;
 mod unwritten;
 mod word_filter;
@@ -37,7 +39,8 @@ pub(crate) use log_reading::readable;
 pub(crate) use message_line::{DecidedBy, MessageLine};
 pub(crate) use new_lines::{LinePlaces, new_lines};
 pub(crate) use step_now::StepNow;
-pub(crate) use trail::{TrailFilter, trail};
+pub(crate) use trail::trail;
+pub(crate) use trail_filter::{SoughtRecipient, TrailFilter};
 pub(crate) use trail_row::TrailRow;
 
 use crate::clock;
@@ -118,9 +121,14 @@ impl MessageLog {
         with_fault(envelope, reply, |line| self.last_line(&line))
     }
 
-    /// Adds a line for each message about its steps that were done after it was answered.
+    /// Adds a line for each message about its steps that were done after it was answered. What the
+    /// config holds back has none: nothing was done.
     pub(crate) fn append_steps(&self, done: &[StepsDone<'_>]) {
-        self.append_later(&done.iter().copied().map(LaterLine::outbox).collect::<Vec<_>>());
+        let is_told = |one: &&StepsDone<'_>| {
+            one.ended.iter().any(|ended| !matches!(ended.done.end, StepEnd::Held { .. }))
+        };
+        let told = done.iter().filter(is_told).copied();
+        self.append_later(&told.map(LaterLine::outbox).collect::<Vec<_>>());
     }
 
     /// Adds a line for each message about its steps that were given up without another try.

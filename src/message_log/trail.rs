@@ -8,14 +8,15 @@
 
 use super::lines_back::LinesBack;
 use super::logged_event::LoggedEvent;
+use super::stand_ins::{StandIn, StandIns};
 use super::step_now::{self, StepNow};
+use super::trail_filter::TrailFilter;
 use super::trail_row::TrailRow;
 use super::word_filter::SoughtWords;
 use crate::archive;
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::error::Result;
-use crate::named_address::NamedAddress;
 use crate::store::Store;
 use memchr::memmem;
 use std::cell::OnceCell;
@@ -28,35 +29,10 @@ const MOST: usize = 200_000;
 /// Messages that are known as decided, at most.
 const MOST_DECIDED: usize = 1 << 21;
 
-/// Which rows are wanted.
-#[derive(Default)]
-pub(crate) struct TrailFilter {
-    pub(crate) recipient: Option<String>,
-    /// Of messages of these states; empty: all.
-    pub(crate) statuses: Vec<String>,
-    pub(crate) since_ms: Option<i64>,
-    /// Before this time; what happened to them later is part of them.
-    pub(crate) until_ms: Option<i64>,
-    /// At most this many, the newest.
-    pub(crate) lines: Option<usize>,
-    /// An address, a Message-ID or a queue id.
-    pub(crate) about: Option<NamedAddress>,
-    /// Keys of messages that are about it in any case.
-    pub(crate) messages: HashSet<String>,
-}
-
 /// What the lines after a line have said about its message.
 #[derive(Default)]
 struct Later {
     steps: HashMap<usize, StepNow>,
-}
-
-/// The oldest redelivery of a message that is known so far.
-enum OldestAgain {
-    /// It has this row.
-    Shown(usize),
-    /// It is not wanted, unless it stands for the decision.
-    LeftOut(Box<TrailRow>),
 }
 
 struct Reading<'a> {
@@ -71,8 +47,10 @@ struct Reading<'a> {
     deferrals: HashMap<String, usize>,
     /// The time of the oldest of them.
     oldest_deferral: Option<String>,
-    /// The oldest redelivery of a message, until the line of the decision is met.
-    again: HashMap<String, OldestAgain>,
+    /// Lines that may stand for decisions, until these are met.
+    stand_ins: StandIns,
+    /// The log was read from its beginning.
+    is_whole: bool,
     /// Digests of messages that are decided.
     decided: HashSet<u64>,
     /// Digests of the keys of copies that are there.
@@ -91,7 +69,8 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
         later: HashMap::new(),
         deferrals: HashMap::new(),
         oldest_deferral: None,
-        again: HashMap::new(),
+        stand_ins: StandIns::default(),
+        is_whole: false,
         decided: HashSet::new(),
         copies: OnceCell::new(),
     };
@@ -102,7 +81,11 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
         None => LinesBack::of(config)?,
     };
     let mut is_over = false;
-    while let Some(line) = lines.next()? {
+    loop {
+        let Some(line) = lines.next()? else {
+            reading.is_whole = filter.since_ms.is_none();
+            break;
+        };
         is_over |= reading.rows.len() >= most;
         if !is_over {
             is_over = !reading.take(&line);
@@ -142,27 +125,27 @@ impl Reading<'_> {
             self.messages.iter().for_each(|message| sought.add_quoted(message));
             return Some(sought);
         }
-        let recipient = self.filter.recipient.as_ref()?;
-        let mut sought = SoughtWords::default();
-        sought.add_quoted(recipient);
-        Some(sought)
+        self.filter.recipient.as_ref()?.sought()
     }
 
     /// The rows, the newest first. A redelivery stands for the decision that has no line.
     fn into_rows(mut self) -> Vec<TrailRow> {
-        for (message, oldest) in std::mem::take(&mut self.again) {
+        for (message, oldest) in std::mem::take(&mut self.stand_ins).into_needed(self.is_whole) {
+            // What the first delivery did before it died is in the store alone.
+            let decided = self.store.and_then(|store| store.decision(&message).ok().flatten());
             let place = match oldest {
-                OldestAgain::Shown(place) => place,
-                OldestAgain::LeftOut(row) => {
+                StandIn::Shown(place) => place,
+                StandIn::LeftOut(row) => {
                     self.rows.push(*row);
                     self.rows.len() - 1
                 }
             };
-            // What the first delivery did before it died is in the store alone.
-            let mut steps = std::mem::take(&mut self.rows[place].steps);
-            step_now::look_up(&mut steps, self.store, &message, true);
             let row = &mut self.rows[place];
-            (row.steps, row.is_only_line) = (steps, true);
+            if row.stand_for(decided) {
+                let mut steps = std::mem::take(&mut row.steps);
+                step_now::look_up(&mut steps, self.store, &message, true);
+                row.steps = steps;
+            }
         }
         self.rows.retain(|row| self.filter.shows(row));
         self.rows
@@ -188,7 +171,7 @@ impl Reading<'_> {
             self.complete(&event, at_ms);
             return at_ms + DAY_MS > since_ms;
         }
-        if filter.recipient.as_ref().is_some_and(|address| !event.is_for(address)) {
+        if !filter.is_for(&event) {
             return true;
         }
         if self.complete(&event, at_ms) {
@@ -197,14 +180,8 @@ impl Reading<'_> {
         let row = self.row(line, event, at_ms);
         let (is_shown, place) = (filter.shows(&row), self.rows.len());
         let event = row.event.as_ref();
-        let again = event.filter(|event| event.is_redelivery()).and_then(LoggedEvent::message);
-        if let Some(message) = again.map(str::to_owned) {
-            let oldest = match is_shown {
-                true => OldestAgain::Shown(place),
-                false => OldestAgain::LeftOut(Box::new(row.clone())),
-            };
-            self.again.insert(message, oldest);
-        } else if let Some(deferred) = event.filter(|event| is_shown && event.is_deferral()) {
+        event.iter().for_each(|event| self.stand_ins.take(event, &row, is_shown.then_some(place)));
+        if let Some(deferred) = event.filter(|event| is_shown && event.is_deferral()) {
             let time = Some(&deferred.time);
             if self.oldest_deferral.is_none() || self.oldest_deferral.as_ref() > time {
                 self.oldest_deferral = time.cloned();
@@ -227,7 +204,7 @@ impl Reading<'_> {
 
     /// Whether older lines may say more about rows.
     fn is_waiting(&self) -> bool {
-        !self.deferrals.is_empty() || !self.again.is_empty()
+        !self.deferrals.is_empty() || self.stand_ins.are_waiting()
     }
 
     /// Takes of a line only what it says about rows that are there.
@@ -235,7 +212,7 @@ impl Reading<'_> {
         let is_again = || {
             [&b"\"id\":\""[..], b"\"key\":\""]
                 .iter()
-                .any(|name| text_after(line, name).is_some_and(|key| self.again.contains_key(key)))
+                .any(|name| text_after(line, name).is_some_and(|key| self.stand_ins.has(key)))
         };
         // Lines that the log could not take come after newer ones.
         let is_late = || {
@@ -255,7 +232,7 @@ impl Reading<'_> {
             return self.count_try(event);
         }
         if event.is_decision() {
-            self.again.remove(event.message().unwrap_or_default());
+            self.stand_ins.forget(event.message().unwrap_or_default());
         }
         if event.is_decision() || event.is_end() {
             let place = event.same_try().and_then(|same| self.deferrals.get(&same));
@@ -346,30 +323,4 @@ fn text_after<'l>(line: &'l [u8], name: &[u8]) -> Option<&'l str> {
     let start = memmem::find(line, name)? + name.len();
     let end = memchr::memchr(b'"', &line[start..])?;
     std::str::from_utf8(&line[start..start + end]).ok()
-}
-
-impl TrailFilter {
-    /// Whether it leaves lines out for what they say.
-    fn is_narrow(&self) -> bool {
-        self.recipient.is_some() || !self.statuses.is_empty()
-    }
-
-    fn shows(&self, row: &TrailRow) -> bool {
-        let is_early = self.until_ms.is_none_or(|until_ms| row.at_ms < until_ms);
-        is_early && (self.statuses.is_empty() || self.has_status(row))
-    }
-
-    fn has_status(&self, row: &TrailRow) -> bool {
-        row.statuses().iter().any(|status| self.names(status))
-    }
-
-    /// Whether a line by itself is wanted.
-    pub(crate) fn lets_through(&self, row: &TrailRow) -> bool {
-        let is_for = |address: &String| row.event.as_ref().is_some_and(|event| event.is_for(address));
-        self.recipient.as_ref().is_none_or(is_for) && self.shows(row)
-    }
-
-    fn names(&self, status: &str) -> bool {
-        self.statuses.iter().any(|one| one == status)
-    }
 }

@@ -6,7 +6,8 @@
 use super::logged_event::LoggedEvent;
 use super::step_now::{self, StepNow};
 use crate::clock;
-use crate::store::Store;
+use crate::plan::Verdict;
+use crate::store::{PromisedLine, Store};
 
 /// A line, and what is known about its message now.
 #[derive(Clone)]
@@ -20,7 +21,8 @@ pub(crate) struct TrailRow {
     pub(crate) deferred: Option<(u32, String)>,
     /// It was deferred, and is decided since.
     pub(crate) is_decided: bool,
-    /// It is the line of a redelivery, and the first delivery died before its own.
+    /// It is the line of a redelivery, or of steps that were done later, and the first delivery
+    /// died before its own.
     pub(crate) is_only_line: bool,
     /// It was kept, and its copy has expired, was displaced, or was erased.
     pub(crate) copy_is_gone: bool,
@@ -55,6 +57,20 @@ impl TrailRow {
         let Some(event) = self.event.as_ref().filter(|event| !event.is_deferral()) else { return };
         let message = event.message().unwrap_or_default();
         step_now::look_up(&mut self.steps, Some(store), message, event.is_decision());
+    }
+
+    /// Lets it stand for the decision about its message, which has no line. Returns whether it
+    /// does: a line of steps needs to know the decision.
+    pub(super) fn stand_for(&mut self, decided: Option<(Option<Verdict>, PromisedLine)>) -> bool {
+        let Some(event) = &mut self.event else { return false };
+        let (verdict, line) = decided.unwrap_or_default();
+        event.verdict = event.verdict.take().or(verdict);
+        if event.verdict.is_some() {
+            event.counted = line.counted.iter().map(|(name, many)| (name.to_owned(), many)).collect();
+            event.about = event.about.take().or(line.about);
+            self.is_only_line = true;
+        }
+        self.is_only_line
     }
 
     /// The word for what became of the message.

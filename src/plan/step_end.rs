@@ -24,9 +24,18 @@ pub(crate) enum StepEnd {
     Later {
         at_ms: i64,
     },
+    /// It was not tried, because the config holds it back: look again at this time.
+    Held {
+        at_ms: i64,
+    },
 }
 
 impl StepEnd {
+    /// Whether the step goes on.
+    pub(crate) fn is_open(self) -> bool {
+        matches!(self, StepEnd::Later { .. } | StepEnd::Held { .. })
+    }
+
     /// The word in the journal and in the message log.
     pub(crate) fn word(self) -> &'static str {
         match self {
@@ -34,7 +43,7 @@ impl StepEnd {
             StepEnd::Noted => "noted",
             StepEnd::GivenUp => "given up",
             StepEnd::Parked => "parked",
-            StepEnd::Later { .. } => "pending",
+            StepEnd::Later { .. } | StepEnd::Held { .. } => "pending",
         }
     }
 }

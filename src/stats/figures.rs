@@ -95,6 +95,8 @@ pub(crate) const GROUPS_OF_SOME_MAIL: [&str; 2] = ["recipient_domains", "provide
 pub(crate) struct StoreFigures {
     /// Steps that wait for their time or for another try.
     pub(crate) pending: u64,
+    /// Those of them that the config holds back.
+    pub(crate) paused: u64,
     /// Steps that wait for an operator.
     pub(crate) parked: u64,
     /// Entries of the suppression list.

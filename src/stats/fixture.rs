@@ -60,7 +60,7 @@ pub(crate) fn day() -> Figures {
         totals: TOTALS,
         deferrals: 240,
         oldest_deferred_ms: Some(MIDNIGHT - 3 * HOUR_MS),
-        store: Some(StoreFigures { pending: 7, parked: 2, suppressed: 4321 }),
+        store: Some(StoreFigures { pending: 7, paused: 1, parked: 2, suppressed: 4321 }),
         bytes: 33_600_000,
         delay: Some(Percentiles { p50: 1.2, p90: 42.0, p99: 7200.0 }),
         series: (0..24).map(point).collect(),

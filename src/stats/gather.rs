@@ -107,7 +107,8 @@ pub(crate) fn of_store(store: &Store, now_ms: i64) -> Result<Option<StoreFigures
         return Ok(None);
     }
     let ((pending, parked), suppressed) = (store.step_counts()?, store.suppressed_count(now_ms)?);
-    Ok(Some(StoreFigures { pending, parked, suppressed }))
+    let paused = store.paused_steps()?;
+    Ok(Some(StoreFigures { pending, paused, parked, suppressed }))
 }
 
 /// Everything since carom began to count: outcomes, providers and reasons, which never shrink.

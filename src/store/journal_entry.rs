@@ -8,7 +8,7 @@ use crate::envelope::Envelope;
 use crate::mail::{Mail, MessageFile};
 use crate::named_address::NamedAddress;
 use crate::plan::{Plan, StepEnd, Verdict};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 
 /// What the journal knew about a key before it was asked to write.
@@ -22,6 +22,17 @@ pub(crate) enum Standing {
     Finished,
 }
 
+/// What the line of a message says that only the decision knows: its delivery may die before it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PromisedLine {
+    /// What the message counted for, without its steps.
+    pub(crate) counted: Tally,
+    /// The Message-ID of the message that it reports about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) about: Option<String>,
+}
+
 /// What the journal knows about a key.
 #[derive(Debug)]
 pub(crate) struct OnRecord {
@@ -32,6 +43,8 @@ pub(crate) struct OnRecord {
     /// What a new message was counted for, if that is not what was promised: a bounce that was
     /// counted before.
     pub(crate) counted: Option<Tally>,
+    /// What the line of the first delivery says, whether it was written or not.
+    pub(crate) line: PromisedLine,
 }
 
 /// What is promised about a message.
@@ -44,6 +57,8 @@ pub(crate) struct Promise<'a> {
     pub(crate) at_ms: i64,
     /// What the message counts for by itself.
     pub(crate) tally: &'a Tally,
+    /// The Message-ID of the message that it reports about.
+    pub(crate) about: Option<&'a str>,
 }
 
 /// What is written down about one message.
@@ -141,6 +156,9 @@ pub(crate) struct FinishedMessage<'a> {
     pub(crate) message: bool,
 }
 
+/// How the note of a notification begins that the config holds back.
+pub(crate) const PAUSED: &str = "paused: ";
+
 /// The states of steps that wait: for their time or another try, and for an operator.
 pub(crate) const WAITING_STATES: [&str; 2] = ["pending", "parked"];
 
@@ -185,6 +203,11 @@ impl PendingStep {
     /// Whom it is for: the address that a notification is about, or the recipient of its message.
     pub(crate) fn target(&self) -> &str {
         self.address.as_deref().unwrap_or(&self.recipient)
+    }
+
+    /// Whether the config holds it back.
+    pub(crate) fn is_paused(&self) -> bool {
+        !self.is_parked() && self.sender_domain.is_some() && self.note.starts_with(PAUSED)
     }
 
     pub(crate) fn is_parked(&self) -> bool {

@@ -43,8 +43,8 @@ mod tests;
 pub(crate) use audited::{AuditEntry, AuditFilter};
 pub(crate) use erasure::{StoreErasure, ToErase};
 pub(crate) use journal_entry::{
-    Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PendingStep, Performed,
-    Promise, Standing, StepOnRecord, WAITING_STATES,
+    Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PAUSED, PendingStep,
+    Performed, Promise, PromisedLine, Standing, StepOnRecord, WAITING_STATES,
 };
 use listed_addresses::ListedAddresses;
 pub(crate) use message_record::{FoldedFile, MessageRecord};

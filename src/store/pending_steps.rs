@@ -4,9 +4,12 @@
 //! Not here: SQL (`sqlite/pending_rows`), and doing steps (`crate::journal`).
 
 use super::Store;
-use super::journal_entry::{ForwardedMessage, LostAlert, NotificationState, PendingStep, StepOnRecord};
-use super::sqlite::pending_rows;
+use super::journal_entry::{
+    ForwardedMessage, LostAlert, NotificationState, PendingStep, PromisedLine, StepOnRecord,
+};
+use super::sqlite::{pending_rows, promise_rows};
 use crate::error::Result;
+use crate::plan::Verdict;
 
 impl Store {
     /// Shows every pending step, the next due first; then the parked ones. `see` says whether it
@@ -50,9 +53,20 @@ impl Store {
         pending_rows::step_counts(&self.db)
     }
 
+    /// How many of the pending ones the config holds back.
+    pub(crate) fn paused_steps(&self) -> Result<u64> {
+        pending_rows::paused_steps(&self.db)
+    }
+
     /// Every step of a message, with its state.
     pub(crate) fn steps_of(&self, key: &str) -> Result<Vec<StepOnRecord>> {
         pending_rows::steps_of(&self.db, key)
+    }
+
+    /// The verdict about a message that is on record, and what its line says.
+    pub(crate) fn decision(&self, key: &str) -> Result<Option<(Option<Verdict>, PromisedLine)>> {
+        let found = promise_rows::look_up(&self.db, key)?;
+        Ok(found.map(|found| (found.verdict, found.line)))
     }
 
     /// When a message that is on record was decided, in milliseconds since 1970.

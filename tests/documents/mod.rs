@@ -5,6 +5,7 @@
 //! (`tidy/words`).
 
 mod commands;
+mod config_texts;
 mod configs;
 mod counters;
 mod exit_texts;

@@ -75,7 +75,8 @@ pub(crate) fn visit(visit: &Visit, errand: Errand, doors: &Doors, deadline: Dead
                 tally.add(&format!("{noun}_url_unsubscribes"));
                 notes.push(format!("not followed, because it unsubscribes: {url}"));
             }
-            LinkEnd::NotATracker { why } => {
+            LinkEnd::NotATracker { why, failed: not_asked } => {
+                failed |= not_asked;
                 tally.add(&format!("{noun}_url_not_sparkpost"));
                 notes.extend(why.clone());
             }

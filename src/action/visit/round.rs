@@ -4,7 +4,7 @@
 
 use super::Errand;
 use super::fetcher::Fetcher;
-use super::tracker::TrackerCheck;
+use super::tracker::{NoTracker, TrackerCheck};
 use crate::deadline::Deadline;
 use crate::message::says_leave;
 use std::panic::resume_unwind;
@@ -25,6 +25,8 @@ pub(super) enum LinkEnd {
     /// Why not, if there is more to say.
     NotATracker {
         why: Option<String>,
+        /// The host could not be asked.
+        failed: bool,
     },
     /// A redirect leads to an address that unsubscribes.
     Unsubscribes {
@@ -81,7 +83,7 @@ impl Round<'_> {
                 return failed("not a URL".into());
             };
             if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
-                return LinkEnd::NotATracker { why: None };
+                return LinkEnd::NotATracker { why: None, failed: false };
             }
             // A user name in a link is there to deceive people.
             let _ = url.set_username("");
@@ -91,12 +93,13 @@ impl Round<'_> {
                 && url.scheme() == "http"
                 && !self.trackers.is_listed(&url)
             {
-                return LinkEnd::NotATracker { why: Some(format!("{url}: one click needs https")) };
+                let why = Some(format!("{url}: one click needs https"));
+                return LinkEnd::NotATracker { why, failed: false };
             }
             match self.trackers.is_tracker(&url, deadline) {
                 Ok(true) => {}
-                Ok(false) => return LinkEnd::NotATracker { why: None },
-                Err(why) => return LinkEnd::NotATracker { why: Some(why) },
+                Ok(false) => return LinkEnd::NotATracker { why: None, failed: false },
+                Err(NoTracker { why, failed }) => return LinkEnd::NotATracker { why: Some(why), failed },
             }
             let answered = match self.fetcher.go(&url, deadline) {
                 Ok(answered) => answered,

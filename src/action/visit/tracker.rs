@@ -19,8 +19,26 @@ pub(super) const TRACKER_PROBE: &str = "/f/a";
 /// Time to ask one.
 const PROBE_TIME: Duration = Duration::from_secs(10);
 
+/// Why a host is not known to be a tracker.
+#[derive(Clone, Debug)]
+pub(super) struct NoTracker {
+    pub(super) why: String,
+    /// It could not be asked.
+    pub(super) failed: bool,
+}
+
+impl NoTracker {
+    fn answered(why: String) -> NoTracker {
+        NoTracker { why, failed: false }
+    }
+
+    fn not_asked(why: String) -> NoTracker {
+        NoTracker { why, failed: true }
+    }
+}
+
 /// Whether an origin is a tracker, or why that is not known; set once.
-type ProbeResult = Arc<OnceLock<Result<bool, String>>>;
+type ProbeResult = Arc<OnceLock<Result<bool, NoTracker>>>;
 
 pub(super) struct TrackerCheck<'a> {
     visit: &'a Visit,
@@ -47,7 +65,7 @@ impl<'a> TrackerCheck<'a> {
 
     /// Whether a link may be fetched: its host is on the list, or says that it is a tracker. The
     /// error is why this is not known.
-    pub(super) fn is_tracker(&self, url: &Url, deadline: Deadline) -> Result<bool, String> {
+    pub(super) fn is_tracker(&self, url: &Url, deadline: Deadline) -> Result<bool, NoTracker> {
         if self.is_listed(url) {
             return Ok(true);
         }
@@ -66,10 +84,10 @@ impl<'a> TrackerCheck<'a> {
     }
 
     /// Asks a host whether it is a tracker, unless the process or the store knows.
-    fn ask(&self, origin: &str, deadline: Deadline) -> Result<bool, String> {
+    fn ask(&self, origin: &str, deadline: Deadline) -> Result<bool, NoTracker> {
         let Doors { config, store, trackers, .. } = self.fetcher.doors;
         let now_ms = clock::now_ms();
-        let blocked = || format!("Tracking domain {origin} blocked");
+        let blocked = || NoTracker::answered(format!("Tracking domain {origin} blocked"));
         if let Some(known) = trackers.known(origin, now_ms) {
             return if known { Ok(true) } else { Err(blocked()) };
         }
@@ -77,18 +95,21 @@ impl<'a> TrackerCheck<'a> {
             trackers.learn(origin, known, now_ms + 60_000);
             return if known { Ok(true) } else { Err(blocked()) };
         }
-        let probe =
-            Url::parse(&format!("{origin}{TRACKER_PROBE}")).map_err(|error| format!("{origin}: {error}"))?;
+        let probe = Url::parse(&format!("{origin}{TRACKER_PROBE}"))
+            .map_err(|error| NoTracker::answered(format!("{origin}: {error}")))?;
         let answered = self
             .fetcher
             .get(&probe, deadline.within(PROBE_TIME))
-            .map_err(|text| format!("{origin}: {text}"))?;
+            .map_err(|text| NoTracker::not_asked(format!("{origin}: {text}")))?;
         let is = answered.server.as_deref() == Some(TRACKER_SERVER);
         let expires_ms = now_ms + i64::from(config.visit.probe_expiry) * 1000;
         trackers.learn(origin, is, expires_ms);
         if let Err(error) = store.remember(origin, is, expires_ms) {
             tracing::warn!(%error, "the answer of a tracker check is not remembered");
         }
-        if is { Ok(true) } else { Err(format!("{origin},status_code {}", answered.status)) }
+        match is {
+            true => Ok(true),
+            false => Err(NoTracker::answered(format!("{origin},status_code {}", answered.status))),
+        }
     }
 }

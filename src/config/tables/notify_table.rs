@@ -28,6 +28,9 @@ pub(crate) struct NotifyTable {
     /// Days that an application that does not answer is retried.
     #[serde(default = "five")]
     pub(crate) give_up_days: u32,
+    /// Keep its notifications and send none.
+    #[serde(default)]
+    pub(crate) paused: bool,
 }
 
 fn five() -> u32 {

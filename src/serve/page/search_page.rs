@@ -13,7 +13,6 @@ use super::showing::{elsewhere, show};
 use crate::archive::{self, Kept};
 use crate::clock;
 use crate::index::{DeliveryPage, Filter, StoredDelivery};
-use crate::plan::Unproven;
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_route::HttpAsked;
 use crate::serve::problem::Problem;
@@ -169,7 +168,7 @@ impl Found {
             to.raw("<li>");
             reader.time(to, kept.at_ms);
             to.raw(" a report is kept");
-            if let Some(why) = kept.reason.and_then(Unproven::text_of) {
+            if let Some(why) = kept.reason.and_then(archive::text_of) {
                 to.raw(": ").text(why);
             }
             let typed = format!("carom find {} --mail {number}", shell_word(&self.key));

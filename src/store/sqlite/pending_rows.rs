@@ -25,6 +25,9 @@ const WAITS: &str =
     "(steps.state = 'pending' AND steps.after IS NOT NULL AND EXISTS (SELECT 1 FROM steps AS earlier
     WHERE earlier.key = steps.key AND earlier.step = steps.after AND earlier.state = 'pending'))";
 
+/// Whether the config holds a step back; its note begins with `PAUSED`.
+const IS_PAUSED: &str = "(action = 'notify' AND note LIKE 'paused: %')";
+
 /// Steps that are read together. While they are shown, the store is free.
 const PIECE: usize = 500;
 
@@ -140,6 +143,12 @@ pub(crate) fn step_counts(shared: &SharedConnection) -> Result<(u64, u64)> {
     })
 }
 
+pub(crate) fn paused_steps(shared: &SharedConnection) -> Result<u64> {
+    let paused =
+        format!("SELECT count(*) FROM steps INDEXED BY steps_due WHERE state = 'pending' AND {IS_PAUSED}");
+    shared.read(|db| db.query_row(&paused, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs))
+}
+
 pub(crate) fn steps_of(shared: &SharedConnection, key: &str) -> Result<Vec<StepOnRecord>> {
     shared.read(|db| {
         let mut select = db.prepare_cached(&format!(
@@ -231,12 +240,13 @@ pub(crate) fn notifications(shared: &SharedConnection, address: &str) -> Result<
 }
 
 pub(crate) fn failing_steps(shared: &SharedConnection, since_ms: i64) -> Result<u64> {
-    const FAILING: &str =
-        "SELECT count(*) FROM steps WHERE state = 'pending' AND attempts > 0 AND action <> 'alert'";
+    let failing_now = format!(
+        "SELECT count(*) FROM steps WHERE state = 'pending' AND attempts > 0 AND action <> 'alert' AND NOT {IS_PAUSED}"
+    );
     const PARKED: &str = "SELECT count(*) FROM steps INDEXED BY steps_failed CROSS JOIN journal USING (key)
         WHERE action = 'notify' AND steps.state IN ('failed', 'parked') AND at_ms >= ?1";
     shared.read(|db| {
-        let failing: i64 = db.query_row(FAILING, [], |row| row.get(0))?;
+        let failing: i64 = db.query_row(&failing_now, [], |row| row.get(0))?;
         let parked: i64 = db.query_row(PARKED, [since_ms], |row| row.get(0))?;
         Ok(failing.saturating_add(parked).max(0) as u64)
     })

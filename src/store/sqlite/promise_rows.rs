@@ -11,10 +11,10 @@ use crate::envelope::Envelope;
 use crate::error::{Context, Result};
 use crate::mail::{Mail, MessageFile};
 use crate::plan::{Action, Condition, Plan, Verdict};
-use crate::store::journal_entry::{Entry, FinishedMessage, OnRecord, Promise, Standing};
+use crate::store::journal_entry::{Entry, FinishedMessage, OnRecord, Promise, PromisedLine, Standing};
 use crate::store::tally::Tally;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
 
@@ -85,7 +85,8 @@ fn kept_copy(mail: &Mail, plan: &Plan) -> Result<Option<String>> {
 
 fn finished(message: &FinishedMessage<'_>, verdict: &Verdict) -> Pending {
     let key = message.key.map(str::to_owned);
-    let plan = json!({ "verdict": verdict, "steps": [] }).to_string();
+    let line = PromisedLine { counted: message.tally.clone(), about: None };
+    let plan = json!({ "verdict": verdict, "steps": [], "line": line }).to_string();
     Pending::Finished { key, at_ms: message.at_ms, plan }
 }
 
@@ -103,8 +104,13 @@ fn put(
             if let Some(known) = known(db, &rows.key)? {
                 return Ok(known);
             }
-            rows.insert(db, lease_ms)?;
-            once = Some(counted_once(db, &rows.plan, tally, (&rows.key, rows.at_ms))?);
+            let counted = counted_once(db, &rows.plan, tally, (&rows.key, rows.at_ms))?;
+            if counted == *tally {
+                rows.insert(db, &rows.plan_json, lease_ms)?;
+            } else {
+                rows.insert(db, &rows.plan_json_with(&counted), lease_ms)?;
+            }
+            once = Some(counted);
             rows.at_ms
         }
         Pending::Finished { key, at_ms, plan } => {
@@ -113,13 +119,18 @@ fn put(
             if let Some(key) = key
                 && db.prepare_cached(ONCE)?.execute(params![key, at_ms, plan])? == 0
             {
-                return Ok(known(db, key)?.unwrap_or(NEW));
+                return Ok(known(db, key)?.unwrap_or_else(new));
             }
             *at_ms
         }
     };
     counter_rows::add(db, once.as_ref().unwrap_or(tally), at_ms, arrived)?;
-    Ok(OnRecord { counted: once.filter(|once| once != tally), ..NEW })
+    Ok(OnRecord { counted: once.filter(|once| once != tally), ..new() })
+}
+
+/// The same for whoever only reads.
+pub(crate) fn look_up(shared: &SharedConnection, key: &str) -> Result<Option<OnRecord>> {
+    shared.read(|db| known(db, key))
 }
 
 pub(crate) fn on_record(shared: &SharedConnection, key: &str) -> Result<Option<OnRecord>> {
@@ -151,7 +162,9 @@ pub(crate) struct PromiseRows {
     /// As JSON.
     envelope: String,
     plan: Plan,
+    /// With what the line of the message says.
     plan_json: String,
+    line: PromisedLine,
     /// The process working on it.
     owner: Option<String>,
     message: Option<Arc<Vec<u8>>>,
@@ -163,6 +176,8 @@ pub(crate) struct PromiseRows {
 
 impl PromiseRows {
     fn of_message(mail: &Mail, promise: &Promise<'_>, owner: &str) -> Result<PromiseRows> {
+        let (counted, about) = (promise.tally.clone(), promise.about.map(str::to_owned));
+        let line = PromisedLine { counted, about };
         Ok(PromiseRows {
             policy: promise.policy.to_owned(),
             seed: mail.seed,
@@ -170,16 +185,22 @@ impl PromiseRows {
             message: Some(mail.raw().clone()),
             file: mail.file.clone(),
             kept_copy: kept_copy(mail, promise.plan)?,
-            ..PromiseRows::of_plan(mail.key.text(), promise.plan, promise.at_ms, &mail.envelope)?
+            ..PromiseRows::of_plan(mail.key.text(), promise.plan, promise.at_ms, &mail.envelope, line)?
         })
     }
 
     /// What carom does about no message; the next tick does it.
     pub(super) fn without_message(key: &str, plan: &Plan, at_ms: i64) -> Result<PromiseRows> {
-        PromiseRows::of_plan(key, plan, at_ms, &Envelope::default())
+        PromiseRows::of_plan(key, plan, at_ms, &Envelope::default(), PromisedLine::default())
     }
 
-    fn of_plan(key: &str, plan: &Plan, at_ms: i64, envelope: &Envelope) -> Result<PromiseRows> {
+    fn of_plan(
+        key: &str,
+        plan: &Plan,
+        at_ms: i64,
+        envelope: &Envelope,
+        line: PromisedLine,
+    ) -> Result<PromiseRows> {
         Ok(PromiseRows {
             key: key.to_owned(),
             at_ms,
@@ -187,7 +208,8 @@ impl PromiseRows {
             seed: 0,
             envelope: serde_json::to_string(envelope).context("envelope")?,
             plan: plan.clone(),
-            plan_json: serde_json::to_string(plan).context("plan")?,
+            plan_json: serde_json::to_string(&PlanOnRecord { plan, line: &line }).context("plan")?,
+            line,
             owner: None,
             message: None,
             file: None,
@@ -195,9 +217,21 @@ impl PromiseRows {
         })
     }
 
+    /// The plan with what the message was counted for.
+    fn plan_json_with(&self, counted: &Tally) -> String {
+        let line = PromisedLine { counted: counted.clone(), ..self.line.clone() };
+        let plan = PlanOnRecord { plan: &self.plan, line: &line };
+        serde_json::to_string(&plan).unwrap_or_else(|_| self.plan_json.clone())
+    }
+
+    /// Writes the rows of what carom does about no message.
+    pub(super) fn insert_alone(&self, db: &Connection, lease_ms: i64) -> rusqlite::Result<()> {
+        self.insert(db, &self.plan_json, lease_ms)
+    }
+
     /// Writes the rows. Leases the steps that wait for nothing, for `lease_ms`.
-    pub(super) fn insert(&self, db: &Connection, lease_ms: i64) -> rusqlite::Result<()> {
-        let PromiseRows { key, at_ms, policy, envelope, plan_json, owner, kept_copy, .. } = self;
+    fn insert(&self, db: &Connection, plan_json: &str, lease_ms: i64) -> rusqlite::Result<()> {
+        let PromiseRows { key, at_ms, policy, envelope, owner, kept_copy, .. } = self;
         let (seed, file) = (self.seed.to_string(), self.file.as_ref());
         let message = self.message.as_deref().map_or(&[][..], Vec::as_slice);
         let message = if file.is_some() { None } else { Some(message) };
@@ -230,13 +264,25 @@ impl PromiseRows {
     }
 }
 
-const NEW: OnRecord = OnRecord { standing: Standing::New, verdict: None, counted: None };
+/// What the column `plan` has.
+#[derive(Serialize)]
+struct PlanOnRecord<'a> {
+    #[serde(flatten)]
+    plan: &'a Plan,
+    line: &'a PromisedLine,
+}
+
+fn new() -> OnRecord {
+    OnRecord { standing: Standing::New, verdict: None, counted: None, line: PromisedLine::default() }
+}
 
 /// Reads only the verdict of a plan: an older release may have written steps that this one cannot
 /// read.
 #[derive(Deserialize)]
 struct Answered {
     verdict: Verdict,
+    #[serde(default)]
+    line: PromisedLine,
 }
 
 fn known(db: &Connection, key: &str) -> rusqlite::Result<Option<OnRecord>> {
@@ -249,7 +295,8 @@ fn known(db: &Connection, key: &str) -> rusqlite::Result<Option<OnRecord>> {
         };
         let plan: Option<String> = row.get("plan")?;
         let answered = plan.and_then(|plan| serde_json::from_str::<Answered>(&plan).ok());
-        Ok(OnRecord { standing, verdict: answered.map(|answered| answered.verdict), counted: None })
+        let (verdict, line) = answered.map_or_else(Default::default, |one| (Some(one.verdict), one.line));
+        Ok(OnRecord { standing, verdict, counted: None, line })
     };
     db.prepare_cached(select)?.query_row([key], read).optional()
 }

@@ -26,7 +26,7 @@ const TAKEN_IN_MS: i64 = 90 * DAY_MS;
 /// The end in the column `state`, and the time in `due_ms` if there is another try.
 pub(super) fn state_of(end: StepEnd) -> (&'static str, Option<i64>) {
     let due_ms = match end {
-        StepEnd::Later { at_ms } => Some(at_ms),
+        StepEnd::Later { at_ms } | StepEnd::Held { at_ms } => Some(at_ms),
         _ => None,
     };
     (end.word(), due_ms)
@@ -292,9 +292,11 @@ pub(crate) fn settle_step(
     now_ms: i64,
 ) -> rusqlite::Result<()> {
     let (state, due_ms) = state_of(done.end);
-    let update = "UPDATE steps SET state = ?3, due_ms = coalesce(?4, due_ms), lease_ms = 0, attempts = attempts + 1, note = ?5
+    let tries = i64::from(!matches!(done.end, StepEnd::Held { .. }));
+    let update = "UPDATE steps SET state = ?3, due_ms = coalesce(?4, due_ms), lease_ms = 0, attempts = attempts + ?6, note = ?5
         WHERE key = ?1 AND step = ?2 AND state = 'pending'";
-    let changed = db.prepare_cached(update)?.execute(params![key, step as i64, state, due_ms, done.note])?;
+    let values = params![key, step as i64, state, due_ms, done.note, tries];
+    let changed = db.prepare_cached(update)?.execute(values)?;
     if changed == 0 {
         return Ok(());
     }

@@ -27,6 +27,9 @@ pub(super) struct UnsettledStep {
     pub(super) key: String,
     pub(super) step: usize,
     end: SavedEnd,
+    /// It was no try: the config held it back. Older releases take it for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    held: bool,
     note: String,
     counted: Tally,
     /// When, in milliseconds since 1970.
@@ -64,6 +67,7 @@ impl UnsettledStep {
                 key: (*key).to_owned(),
                 step: *step,
                 end: SavedEnd::of(done.end),
+                held: matches!(done.end, StepEnd::Held { .. }),
                 note: done.note.clone(),
                 counted: done.tally.clone(),
                 at_ms,
@@ -74,7 +78,11 @@ impl UnsettledStep {
     }
 
     pub(super) fn done(&self) -> Performed {
-        Performed { end: self.end.known(&self.note), note: self.note.clone(), tally: self.counted.clone() }
+        let end = match self.end.known(&self.note) {
+            StepEnd::Later { at_ms } if self.held => StepEnd::Held { at_ms },
+            end => end,
+        };
+        Performed { end, note: self.note.clone(), tally: self.counted.clone() }
     }
 }
 
@@ -85,7 +93,7 @@ impl SavedEnd {
             StepEnd::Noted => SavedEnd::Noted,
             StepEnd::GivenUp => SavedEnd::GivenUp,
             StepEnd::Parked => SavedEnd::Parked,
-            StepEnd::Later { at_ms } => SavedEnd::Later { at_ms },
+            StepEnd::Later { at_ms } | StepEnd::Held { at_ms } => SavedEnd::Later { at_ms },
         }
     }
 

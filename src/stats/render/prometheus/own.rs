@@ -67,7 +67,8 @@ pub(crate) fn own(to: &mut Families, counted: &Counted) {
 /// What the store has now.
 fn kept(to: &mut Families, store: &StoreFigures) {
     to.gauge("carom_outbox_steps", "Steps that wait for their time or another try, or for an operator.");
-    to.sample(&[("state", "pending")], store.pending as f64);
+    to.sample(&[("state", "pending")], store.pending.saturating_sub(store.paused) as f64);
+    to.sample(&[("state", "paused")], store.paused as f64);
     to.sample(&[("state", "parked")], store.parked as f64);
     to.gauge("carom_suppressions", "Entries of the suppression list.");
     to.sample(&[], store.suppressed as f64);
