@@ -8,7 +8,7 @@
 
 use crate::clause::{clause_start, PREDICATES};
 use crate::compound::{is_part, AFTER, MAIL, NAME, SUBJECT, SYSTEM_USER};
-use crate::words::{self, before, following, is_of_word, next, word_end, word_start, List};
+use crate::words::{self, before, following, is_of_word, next, split, word_end, word_start, List};
 use std::ops::Range;
 
 /// Lists of nouns for a recipient or a domain, and what stands between a thing and its owner.
@@ -21,12 +21,17 @@ const LANGUAGES: [(&List, &[&[u8]]); 4] = [
     (List::named("subject-dutch"), &[b"van"]),
     (List::named("subject-slavic"), &[]),
 ];
+/// Words of no other language that may stand between a subject and what is said of it.
+const ENGLISH: [&[u8]; 6] = [b"by", b"does", b"doesn't", b"found", b"such", b"the"];
 /// Nouns that are English, too, where such a word follows them.
 const INTERNATIONAL: [&[u8]; 6] = [b"account", b"alias", b"domain", b"host", b"login", b"mailbox"];
 const OF: [&[u8]; 11] =
     [b"de", b"del", b"della", b"der", b"des", b"di", b"do", b"du", b"van", b"vom", b"von"];
 /// Articles between such a word and the owner.
-const ARTICLES: [&[u8]; 9] = [b"a", b"het", b"de", b"den", b"l", b"la", b"le", b"los", b"un"];
+const ARTICLES: [&[u8]; 22] = [
+    b"a", b"ce", b"cet", b"cette", b"de", b"den", b"deze", b"die", b"dit", b"esta", b"este", b"het", b"l",
+    b"la", b"le", b"los", b"mon", b"notre", b"questa", b"questo", b"un", b"une",
+];
 /// Lists of `words.toml`.
 const RECIPIENT: &List = List::named("recipient");
 const CERTAIN: &List = List::named("recipient-only");
@@ -63,11 +68,13 @@ const WHERE: [&[u8]; 19] = [
     "на".as_bytes(),
 ];
 
-/// Whether the words that a pattern found may be of another language: they do not end in English.
+/// Whether the words that a pattern found may be of another language: no verb is English, nor what
+/// they end with.
 pub(crate) fn may_be_abroad(text: &[u8], span: &Range<usize>) -> bool {
     let start = word_start(text, span.end);
     let last = &text[start..word_end(text, start)];
-    !(PREDICATES.contains(&last) || SUBJECT.has(last))
+    let is_english = |word: &[u8]| ENGLISH.contains(&word);
+    !(PREDICATES.contains(&last) || SUBJECT.has(last) || split(&text[span.clone()]).any(is_english))
 }
 
 /// Whether a clause says that the subject is where something came from, or what somebody sends

@@ -13,17 +13,14 @@ const BEYOND: usize = 64;
 const ALIVE: &List = List::named("alive");
 const OR: &List = List::named("or");
 /// Italian and Spanish.
-const SHORT_OR: [&[u8]; 2] = [b"o", b"u"];
+pub(crate) const SHORT_OR: [&[u8]; 2] = [b"o", b"u"];
 /// The Dutch word for "or" follows these; elsewhere it is English.
-const BEFORE_DUTCH_OR: [&[u8]; 5] = [b"bestaat", b"gevonden", b"niet", b"onbekend", b"ongeldig"];
+pub(crate) const BEFORE_DUTCH_OR: [&[u8]; 5] = [b"bestaat", b"gevonden", b"niet", b"onbekend", b"ongeldig"];
 
 /// Whether the words that a pattern found are one of two possibilities.
 pub(crate) fn is_choice(text: &[u8], span: &Range<usize>) -> bool {
     let end = text.len().min(span.end + BEYOND);
     let start = clause_start(text, span.start);
-    if !may_hold_or(&text[start..end]) {
-        return false;
-    }
     let rest = &text[span.end..end];
     let rest = &rest[..rest.iter().position(|byte| b".;!?".contains(byte)).unwrap_or(rest.len())];
     let words = |text| split(text).collect::<Vec<&[u8]>>();
@@ -31,17 +28,16 @@ pub(crate) fn is_choice(text: &[u8], span: &Range<usize>) -> bool {
     let after = words(rest);
     let is_after = [&found[found.len().saturating_sub(1)..], &after].concat();
     let joins = or_place(&is_after).is_some_and(|place| is_alive(&is_after[place..]));
-    let is_slashed = rest.trim_ascii_start().starts_with(b"/") && is_alive(&after);
+    let is_slashed = is_slashed(text, span) && is_alive(&after);
     let near = before.len().saturating_sub(3);
     let follows = or_place(&before[near..]).is_some() && is_alive(&before);
     let holds = or_place(&found).is_some() && is_alive(&found);
     joins || is_slashed || follows || holds || is_cjk_choice(rest)
 }
 
-/// A quick look, because most texts name one possibility.
-fn may_hold_or(text: &[u8]) -> bool {
-    let is_or = |word: &[u8]| matches!(word, b"o" | b"u" | b"of") || !word.is_ascii() || OR.has(word);
-    text.contains(&b'/') || text.split(|byte| b" ,(".contains(byte)).any(is_or)
+/// `user unknown/`
+pub(crate) fn is_slashed(text: &[u8], span: &Range<usize>) -> bool {
+    text[span.end..].trim_ascii_start().starts_with(b"/")
 }
 
 fn is_alive(words: &[&[u8]]) -> bool {

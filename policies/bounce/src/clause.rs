@@ -19,9 +19,9 @@ const FEW: usize = 4;
 /// What a subject and its verb end with.
 pub(crate) const PREDICATES: [&[u8]; 8] =
     [b"exist", b"exists", b"found", b"invalid", b"known", b"located", b"missing", b"unknown"];
-const RELATIVES: [&[u8]; 2] = [b"which", b"whom"];
+pub(crate) const RELATIVES: [&[u8]; 2] = [b"which", b"whom"];
 /// Before a relative pronoun: the subject is where something comes from.
-const SOURCES: [&[u8]; 5] = [b"by", b"from", b"through", b"via", b"with"];
+pub(crate) const SOURCES: [&[u8]; 5] = [b"by", b"from", b"through", b"via", b"with"];
 /// What you do with an address that you write to.
 const REACHING: [&[u8]; 27] = [
     b"addressed",
@@ -52,13 +52,13 @@ const REACHING: [&[u8]; 27] = [
     b"wish",
     b"wrote",
 ];
-const PERHAPS: [&[u8]; 4] = [b"may", b"might", b"perhaps", b"possibly"];
+pub(crate) const PERHAPS: [&[u8]; 4] = [b"may", b"might", b"perhaps", b"possibly"];
 const NEGATED: [&[u8]; 4] = [b"be", b"have", b"no", b"not"];
 /// Those to whom somebody is not known.
 const KNOWING: [&[u8]; 12] =
     [b"any", b"exist", b"it", b"me", b"my", b"our", b"that", b"the", b"them", b"these", b"this", b"us"];
 /// Lists of those who are let in.
-const LISTS_OF_OTHERS: [&[u8]; 8] = [
+pub(crate) const LISTS_OF_OTHERS: [&[u8]; 8] = [
     b"allow-list",
     b"allowlist",
     b"blacklist",
@@ -95,7 +95,7 @@ const PLACE_ENDS: &List = List::named("after-place");
 /// Verbs after a clause that ends with a preposition: `the mailbox you are writing from does not`.
 const VERBS: [&[u8]; 9] = [b"are", b"can", b"cannot", b"could", b"do", b"does", b"has", b"is", b"was"];
 /// Who speaks: what follows is what the server does, not who writes.
-const SPEAKERS: [&[u8]; 2] = [b"it", b"we"];
+pub(crate) const SPEAKERS: [&[u8]; 2] = [b"it", b"we"];
 /// What you give that is no recipient's: the name of your own host.
 const NAMES_OF_HOSTS: [&[u8]; 4] = [b"host", b"hostname", b"name", b"server"];
 /// Before "your": the subject is a part of something of yours.
@@ -131,6 +131,8 @@ const WRITTEN_TO: [&[u8]; 13] = [
     b"recipients",
     b"request",
 ];
+/// More words, one of which each such clause holds (`near`).
+pub(crate) const IN_CLAUSES: [&[u8]; 6] = [b"whether", b"you", b"your", b"known", b"left", b"right"];
 /// Words that a list of others may follow.
 const OPEN: [&[u8]; 5] = [b"in", b"my", b"on", b"our", b"the"];
 /// What is said of a thing before its name.
@@ -139,25 +141,32 @@ const ADJECTIVES: [&[u8]; 6] = [b"bad", b"incorrect", b"invalid", b"undefined", 
 /// Whether the words that a pattern found are said of another, or may not be true.
 pub(crate) fn is_open(text: &[u8], span: &Range<usize>) -> bool {
     let end = text.len().min(span.end + BEYOND);
-    let from = sentence(text, span.start);
-    let found: Vec<&[u8]> = split(&text[span.clone()]).collect();
-    let after: Vec<&[u8]> = split(&text[span.end..end]).take(FEW).collect();
-    let is_doubted = split(&text[from..span.end]).any(|word| word == b"whether");
-    is_doubted
-        || is_source(&found)
-        || begins_with_another(&text[span.clone()])
-        || is_of_those_after(&text[span.end..end], &found, &after)
-        || is_of_next(text, span, &after)
+    let (found, rest) = (&text[span.clone()], &text[span.end..end]);
+    let before_end = &text[sentence(text, span.start)..span.end];
+    before_end.windows(7).any(|word| word == b"whether")
+        || is_source(found)
+        || begins_with_another(found)
+        || rest.starts_with(b" ") && is_of_those_after(found, rest)
 }
 
 /// `the account might not exist`
 pub(crate) fn is_perhaps(found: &[u8]) -> bool {
-    let next = split(found).skip(1);
-    split(found).zip(next).any(|(one, next)| PERHAPS.contains(&one) && NEGATED.contains(&next))
+    let mut words = split(found);
+    while let Some(word) = words.next() {
+        if PERHAPS.contains(&word) {
+            return words.next().is_some_and(|next| NEGATED.contains(&next));
+        }
+    }
+    false
 }
 
 /// `the host you come from`, `the mailbox from which this came`, `the domain after your @`
-fn is_source(found: &[&[u8]]) -> bool {
+fn is_source(found: &[u8]) -> bool {
+    // A subject, a verb and what comes between.
+    if found.iter().filter(|byte| **byte == b' ').count() < 2 {
+        return false;
+    }
+    let found: Vec<&[u8]> = split(found).collect();
     let is_relative =
         |two: &[&[u8]]| SOURCES.contains(&two[0]) && (RELATIVES.contains(&two[1]) || VERBS.contains(&two[1]));
     let is_host = found.first().is_some_and(|first| NAMES_OF_HOSTS.contains(first));
@@ -203,31 +212,32 @@ fn begins_with_another(found: &[u8]) -> bool {
 }
 
 /// `not known to accept letters`, `no such user in the whitelist`
-fn is_of_those_after(rest: &[u8], found: &[&[u8]], after: &[&[u8]]) -> bool {
-    if !rest.starts_with(b" ") {
-        return false;
-    }
-    let ends_known = found.last().is_some_and(|last| *last == b"known");
+fn is_of_those_after(found: &[u8], rest: &[u8]) -> bool {
+    let last = split(found).next_back().unwrap_or_default();
     let is_act = |word: &&[u8]| is_noun(word) && !KNOWING.contains(word) && !SUBJECT.has(word);
-    let is_list = |words: &[&[u8]]| words.iter().take(3).any(|word| LISTS_OF_OTHERS.contains(word));
-    match after {
-        [b"to", next, ..] => ends_known && is_act(next),
-        [b"in" | b"on" | b"by" | b"from", rest @ ..] => is_list(rest),
-        _ => found.last().is_some_and(|last| OPEN.contains(last)) && is_list(after),
+    let mut after = split(rest);
+    let mut is_list = |few| after.by_ref().take(few).any(|word| LISTS_OF_OTHERS.contains(&word));
+    match split(rest).next() {
+        Some(b"to") => last == b"known" && split(rest).nth(1).is_some_and(|word| is_act(&word)),
+        Some(b"in" | b"on" | b"by" | b"from") => is_list(FEW),
+        // `the name left of the @`
+        Some(b"of") => last == b"left" || last == b"right",
+        _ => OPEN.contains(&last) && is_list(FEW - 1),
     }
 }
 
 /// `could not connect, unknown result`: a clause that begins with the word for something unknown.
-fn is_of_next(text: &[u8], span: &Range<usize>, after: &[&[u8]]) -> bool {
+pub(crate) fn is_of_next(text: &[u8], span: &Range<usize>) -> bool {
+    let rest = &text[span.end..];
     let found = &text[span.clone()];
     let last = found.iter().rposition(|byte| *byte == b' ').map_or(0, |blank| blank + 1);
     let before = found[..last].trim_ascii_end().last();
     let begins_clause = before.is_some_and(|byte| b",:;(".contains(byte));
     let is_thing = |word: &&[u8]| is_noun(word) && !SUBJECT.has(word) && !AFTER.has(word);
-    begins_clause
+    rest.starts_with(b" ")
+        && begins_clause
         && ADJECTIVES.contains(&&found[last..])
-        && text.get(span.end) == Some(&b' ')
-        && after.first().is_some_and(is_thing)
+        && split(rest).next().is_some_and(|word| is_thing(&word))
 }
 
 /// Where the sentence begins that holds this place.
@@ -256,6 +266,7 @@ mod tests {
         let start = text.find(found).unwrap();
         let end = start + found.len();
         is_open(text.as_bytes(), &(start..end))
+            || is_of_next(text.as_bytes(), &(start..end))
             || is_elsewhere(text.as_bytes(), end)
             || is_perhaps(found.as_bytes())
     }

@@ -22,6 +22,9 @@ pub(crate) const SYSTEM_USER: &List = List::named("system-user");
 const ARTICLES: [&[u8]; 8] = [b"a", b"an", b"any", b"one", b"our", b"that", b"the", b"this"];
 /// What a predicate without its subject begins with.
 const VERBS: [&[u8]; 8] = [b"are", b"could", b"does", b"doesn't", b"is", b"isn't", b"not", b"was"];
+/// Before "of": what follows is the subject, and no thing of it.
+const OF_MANY: [&[u8]; 10] =
+    [b"both", b"few", b"last", b"many", b"more", b"most", b"several", b"three", b"two", b"which"];
 /// What stands between a subject and what it has not, or is not.
 const AUXILIARIES: [&[u8]; 6] = [b"are", b"had", b"has", b"have", b"is", b"was"];
 /// Who acts as a user is a program.
@@ -119,7 +122,9 @@ fn is_preceded(text: &[u8], noun: usize) -> bool {
         let head = &text[before(text, word.start)];
         // `a member of the list`
         let is_of_many = matches!(&text[noun..word_end(text, noun)], b"group" | b"list");
-        return (is_other(head) || is_of_many && SUBJECT.has(head)) && !is_part(head);
+        let is_owned =
+            &text[word] == b"of" && is_noun(head) && !SUBJECT.has(head) && !OF_MANY.contains(&head);
+        return (is_owned || is_other(head) || is_of_many && SUBJECT.has(head)) && !is_part(head);
     }
     let word = &text[word];
     if word == b"your" && text[noun..].starts_with(b"recipient") {
@@ -144,12 +149,22 @@ fn is_followed(text: &[u8], mut noun: usize, last: usize) -> bool {
     if text[noun..].starts_with(b"'s ") {
         noun += 2;
     }
+    if is_quoted_name(&text[noun..]) {
+        return true;
+    }
     let is_subject = |word: &[u8]| SUBJECT.has(word) && !SUBJECT_NO_MORE.has(word) || NAME.has(word);
     let word = following(text, noun).find(|word| !is_subject(&text[word.clone()]));
     word.is_some_and(|word| match &text[word.clone()] {
         b"of" => is_of_another_owner(text, word.end),
         named => word.end != last && is_noun(named) && !AFTER.has(named),
     })
+}
+
+/// `user "smtp"`
+fn is_quoted_name(after: &[u8]) -> bool {
+    let [b' ', quote @ (b'"' | b'\'' | b'`'), named @ ..] = after else { return false };
+    let end = named.iter().position(|byte| byte == quote || *byte == b'\'');
+    end.is_some_and(|end| is_name(&named[..end]))
 }
 
 fn is_of_another_owner(text: &[u8], of: usize) -> bool {
@@ -198,6 +213,7 @@ mod tests {
             ("the sponsor's address is invalid", "address is invalid"),
             ("the recipient's forwarder is unknown", "recipient's forwarder is unknown"),
             ("the manager of the recipient is unknown", "recipient is unknown"),
+            ("the destination of that alias does not exist", "alias does not exist"),
             ("the assertion is not known here", "is not known here"),
             ("nonexistent user assertion", "nonexistent user"),
             ("unknown user 'nginx'", "unknown user"),
@@ -205,6 +221,8 @@ mod tests {
             ("role \"postfix\" does not exist: user \"postfix\" unknown", "user \"postfix\" unknown"),
             ("column \"user\" does not exist", "user\" does not exist"),
             ("a page for unknown user", "unknown user"),
+            ("user \"backup\" not found", "user \"backup\" not found"),
+            ("no such account 'sa'", "no such account"),
             ("logged in as unknown user", "unknown user"),
         ] {
             assert!(of_another(text, found), "{text}");

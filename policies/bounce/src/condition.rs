@@ -13,10 +13,12 @@ const IF: &List = List::named("if");
 /// The same in more than one word: `each time`.
 const WHENEVER: &List = List::named("whenever");
 const IF_CJK: [&str; 6] = ["如果", "若", "每当", "每次", "もし", "만약"];
+/// Where they begin a clause, the whole clause may not be true.
+const BEGINS: [&[u8]; 3] = [b"if", b"unless", b"whenever"];
 /// As many words may stand between it and the subject.
 const BETWEEN: usize = 3;
 /// Nouns that mean more than one recipient.
-const MANY: [&[u8]; 9] = [
+pub(crate) const PLURALS: [&[u8]; 9] = [
     b"accounts",
     b"addresses",
     b"addressees",
@@ -57,14 +59,18 @@ const MANY_ABROAD: &List = List::named("many-abroad");
 /// Before an adjective and such a noun: the clause is about these words themselves.
 const OF_THEM: [&[u8]; 8] = [b"contact", b"mail", b"mailing", b"mails", b"of", b"probe", b"probing", b"to"];
 
+/// Before such a noun that a clause describes: `mailing users that do not exist`.
+const OF_ANY: [&[u8]; 6] = [b"contacting", b"mail", b"mailing", b"mails", b"probing", b"trying"];
+
 /// Whether the words stand in a clause that begins with "if".
 pub(crate) fn is_conditional(text: &[u8], span: &Range<usize>) -> bool {
     let before = &text[clause_start(text, span.start)..span.start];
     let has_cjk = |word: &&str| before.starts_with(word.as_bytes());
     let begins = || {
         split(before).rev().take(BETWEEN).any(|word| IF.has(word))
+            || split(before).next().is_some_and(|word| BEGINS.contains(&word))
             || WHENEVER.is_in(before)
-            || IF_CJK.iter().any(|word| has_cjk(word))
+            || IF_CJK.iter().any(has_cjk)
     };
     let is_one_clause = || !text[span.clone()].iter().any(|byte| b":;".contains(byte));
     !before.is_empty() && begins() && is_one_clause()
@@ -77,13 +83,16 @@ pub(crate) fn is_counted(text: &[u8], span: &Range<usize>) -> bool {
     let near = || split(before).rev().take(BETWEEN);
     let is_number = |word: &[u8]| word.iter().all(u8::is_ascii_digit) && *word != b"1"[..];
     let is_count = |word: &[u8]| COUNTS.contains(&word) || is_number(word);
-    let mut found = split(&text[span.clone()]);
-    let is_first = found.next().is_some_and(|word| MANY.contains(&word));
-    let is_last = found.next_back().is_some_and(|word| MANY.contains(&word));
+    let found_text = &text[span.clone()];
+    let mut found = split(found_text);
+    let is_first = found.next().is_some_and(|word| PLURALS.contains(&word));
+    let is_last = found.next_back().is_some_and(|word| PLURALS.contains(&word));
+    let is_any_of_them =
+        || OF_ANY.contains(&last_before) && found_text.windows(6).any(|that| that == b" that ");
     let is_list_of_them = || OF_THEM.contains(&last_before) && split(before).any(is_noun);
     before.trim_ascii_end().contains(&b'%')
         || near().any(|word| MANY_ABROAD.has(word))
-        || is_first && near().any(is_count)
+        || is_first && (near().any(is_count) || is_any_of_them())
         || is_last && (is_count(last_before) || is_list_of_them())
 }
 
@@ -108,6 +117,9 @@ mod tests {
             ("hosts that mail unknown users are refused", "unknown users"),
             ("most addresses were invalid", "addresses were invalid"),
             ("three unknown users, bye", "unknown users"),
+            ("whenever one of the many recipients does not exist you pay", "recipients does not exist"),
+            ("mailing addresses that do not exist costs", "addresses that do not exist"),
+            ("last month the user was unknown", "user was unknown"),
             ("any time a mailbox is missing it is noted", "mailbox is missing"),
             ("as often as a user is unknown you hear of it", "user is unknown"),
             ("ogni volta che un utente non esiste lo annotiamo", "utente non esiste"),

@@ -58,8 +58,7 @@ impl Diagnostic {
             text,
             sender,
             sender_domain: domain(sender),
-            is_among_strangers: !domain(sender).eq_ignore_ascii_case(domain(recipient))
-                && !domain(recipient).is_empty(),
+            is_among_strangers: is_another(domain(recipient), domain(sender)),
             end,
             at: 0,
             word: 0,
@@ -332,6 +331,10 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+fn is_another(domain: &str, of_sender: &str) -> bool {
+    !domain.is_empty() && !domain.eq_ignore_ascii_case(of_sender)
 }
 
 fn domain(address: &str) -> &str {

@@ -42,6 +42,9 @@ pub(crate) fn own(text: &[u8]) -> Range<usize> {
 
 /// `#<mx.example.org #5.1.1 smtp;550 5.1.1 User unknown> #SMTP#`
 fn in_exchange(text: &[u8]) -> Option<Range<usize>> {
+    if !text.contains(&EXCHANGE.0[0]) {
+        return None;
+    }
     let begin = find(text, EXCHANGE.0)?;
     let start = begin + find(&text[begin..], EXCHANGE.1)? + EXCHANGE.1.len();
     let end = start + text[start..].iter().position(|byte| *byte == b'>')?;
@@ -56,9 +59,8 @@ fn without_footer(text: &[u8]) -> usize {
         (rest.starts_with(b"ed by ") || rest.starts_with(b"ed for "))
             && SCANNED.iter().any(|did| text[..*at].ends_with(did))
     };
-    let Some(scanned) = (0..text.len()).filter(|at| text[*at] == b'e').find(is_scanned) else {
-        return text.len();
-    };
+    let mut ends_verb = text.iter().enumerate().filter(|(_, byte)| **byte == b'e').map(|(at, _)| at);
+    let Some(scanned) = ends_verb.find(is_scanned) else { return text.len() };
     let stop = |at: &usize| matches!(&text[..*at], [.., b'.' | b'!' | b'-' | b'|' | b';', b' ']);
     let Some(begin) = (1..=scanned).rev().find(stop) else { return text.len() };
     let rest = &text[begin..];

@@ -15,17 +15,27 @@ const SENTENCES: [&[u8]; 12] = [
     b"your",
 ];
 
+/// Bytes of names of hosts.
+static OF_HOST: [bool; 256] = {
+    let mut of_host = [false; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        of_host[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'.' | b'-' | b'_');
+        byte += 1;
+    }
+    of_host
+};
+
 /// The length of the host or URL that a word begins, or 0.
 pub fn leading(text: &[u8]) -> usize {
     let first = text.first().map_or(0, u8::to_ascii_lowercase);
-    if b"fhw".contains(&first) && SCHEMES.iter().any(|scheme| begins(text, scheme)) {
+    if matches!(first, b'f' | b'h' | b'w') && SCHEMES.iter().any(|scheme| begins(text, scheme)) {
         let is_of_url = |byte: &&u8| !byte.is_ascii_whitespace() && !b"<>\"'`)],;".contains(byte);
         let length = text.iter().take(LONGEST).take_while(is_of_url).count();
         return trimmed(&text[..length]);
     }
     let asked = if first == b'n' && begins(text, ASKED) { ASKED.len() } else { 0 };
-    let is_of_host = |byte: &&u8| byte.is_ascii_alphanumeric() || b".-_".contains(byte);
-    let length = text[asked..].iter().take(LONGEST).take_while(is_of_host).count();
+    let length = text[asked..].iter().take(LONGEST).take_while(|byte| OF_HOST[usize::from(**byte)]).count();
     let name = &text[asked..asked + length];
     if name.is_empty() || asked == 0 && !name.contains(&b'.') {
         return 0;
@@ -53,10 +63,10 @@ fn is_host(name: &[u8]) -> bool {
     let is_top = last.len() > 1 && (last.iter().all(u8::is_ascii_alphabetic) || begins(last, b"xn--"));
     let is_name = labels.clone().count() > 0 && labels.clone().all(|label| !label.is_empty());
     let is_two = labels.count() == 1;
-    let begins_sentence = SENTENCES.iter().any(|word| last.eq_ignore_ascii_case(word));
+    let begins_sentence = || SENTENCES.iter().any(|word| last.eq_ignore_ascii_case(word));
     let is_stop =
         |three: &[u8]| three[1] == b'.' && three[0].is_ascii_lowercase() && three[2].is_ascii_uppercase();
-    is_top && is_name && !(is_two && begins_sentence) && !name.windows(3).any(is_stop)
+    is_top && is_name && !(is_two && begins_sentence()) && !name.windows(3).any(is_stop)
 }
 
 #[cfg(test)]

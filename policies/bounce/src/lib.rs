@@ -28,6 +28,7 @@ mod letters;
 mod looks_like_regex;
 mod marks;
 mod matching;
+mod near;
 mod own_rules;
 mod pattern;
 mod proof;

@@ -11,11 +11,12 @@
 
 use crate::about::About;
 use crate::abroad::{is_abroad, is_of_another_abroad, is_where_from, may_be_abroad};
-use crate::choice::is_choice;
-use crate::clause::{is_elsewhere, is_open, is_perhaps};
+use crate::choice::{is_choice, is_slashed};
+use crate::clause::{is_elsewhere, is_of_next, is_open, is_perhaps};
 use crate::compound::{begins_with_subject, is_of_another, names};
 use crate::condition::{is_conditional, is_counted};
 use crate::first_rule::Known;
+use crate::near::{Near, CHOICE, CLAUSE, CONDITION, GUESS, MANY, QUOTATION, SENDING};
 use crate::quotation::is_quoted;
 use crate::table::{Mark, Rule, MARKS, REASONS};
 use crate::words::List;
@@ -117,19 +118,23 @@ pub(crate) fn of_others(
         return Some(SaidOf::SenderNamed);
     }
     let severity = rule.severity.unwrap_or(REASONS[usize::from(rule.reason)].severity);
-    // A rule that writes its severity knows that its words only say "may".
-    let is_guess = rule.severity.is_none() && is_perhaps(&text[span.clone()]);
     if severity != 0 {
         return None;
     }
-    let may_be_abroad = may_be_abroad(text, span);
-    if is_choice(text, span) {
+    // A rule that writes its severity knows that its words only say "may".
+    let is_guess = || rule.severity.is_none() && is_perhaps(&text[span.clone()]);
+    let (near, may_be_abroad) = (Near::to(text, span), may_be_abroad(text, span));
+    if (near.may_be(CHOICE) || is_slashed(text, span)) && is_choice(text, span) {
         return Some(SaidOf::Choice);
-    } else if is_conditional(text, span) || is_counted(text, span) || is_quoted(text, span) {
+    } else if near.may_be(CONDITION) && is_conditional(text, span)
+        || near.may_be(MANY) && is_counted(text, span)
+        || near.may_be(QUOTATION) && is_quoted(text, span)
+    {
         return Some(SaidOf::Open);
-    } else if is_guess
-        || is_open(text, span)
-        || may_be_abroad && is_where_from(text, span)
+    } else if near.may_be(GUESS) && is_guess()
+        || near.may_be(CLAUSE) && is_open(text, span)
+        || is_of_next(text, span)
+        || may_be_abroad && near.may_be(SENDING) && is_where_from(text, span)
         || is_apart(rule, text, span)
     {
         return Some(SaidOf::Another);
@@ -144,8 +149,8 @@ pub(crate) fn of_others(
 /// `address lookup: user unknown`: after a colon a subject of its own begins, unless somebody was
 /// asked for it.
 fn own_clause(text: &[u8], span: &Range<usize>) -> Range<usize> {
-    let colon = text[span.clone()].windows(2).rposition(|two| two == b": ");
-    let start = span.start + colon.map_or(0, |colon| colon + 2);
+    let Some(colon) = text[span.clone()].iter().rposition(|byte| *byte == b':') else { return span.clone() };
+    let start = span.end.min(span.start + colon + 2);
     let head = &text[span.start..start];
     let is_asked = || VERIFICATION.is_in(head) && !head.starts_with(b"recipient");
     if begins_with_subject(&text[start..span.end]) && !is_asked() {
@@ -158,7 +163,7 @@ fn own_clause(text: &[u8], span: &Range<usize>) -> Range<usize> {
 /// Whether the recipient was looked for where only some are.
 fn is_apart(rule: &Rule, text: &[u8], span: &Range<usize>) -> bool {
     let is_not_found = REASONS[usize::from(rule.reason)].name != "has-moved";
-    is_not_found && !is_abroad(text, span) && is_elsewhere(text, span.end)
+    is_not_found && is_elsewhere(text, span.end) && !is_abroad(text, span)
 }
 
 /// The recipient's name before the `@`. Where nobody says who it is, the first address does that

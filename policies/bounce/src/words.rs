@@ -22,18 +22,19 @@ impl List {
 
     /// Whether the list has the word. A `*` ends what words of the list begin with.
     pub fn has(&self, word: &[u8]) -> bool {
-        let is = |known: &&str| match known.strip_suffix('*') {
-            Some(begin) => word.starts_with(begin.as_bytes()),
-            None => known.as_bytes() == word,
+        let is = |known: &&str| match known.as_bytes() {
+            [begin @ .., b'*'] => word.starts_with(begin),
+            known => known == word,
         };
         word.first().is_some_and(|first| self.alike(*first).iter().any(is))
     }
 
     /// Whether a text holds words of the list, whole where they are of letters.
     pub fn is_in(&self, text: &[u8]) -> bool {
-        let may_begin = |at: &usize| {
-            let before = text[..*at].last();
-            !text[*at].is_ascii_alphanumeric() || !before.is_some_and(|byte| is_of_name(*byte))
+        let may_begin = |at: &usize| match text[*at] {
+            0x80..0xc0 => false,
+            byte if byte.is_ascii_alphanumeric() => !text[..*at].last().is_some_and(|byte| is_of_name(*byte)),
+            _ => true,
         };
         (0..text.len()).filter(may_begin).any(|at| self.begins(&text[at..]))
     }
@@ -45,7 +46,7 @@ impl List {
             let is_whole = |before: &[u8]| !before.last().is_some_and(u8::is_ascii_alphanumeric);
             before.is_some_and(|before| !words.is_ascii() || is_whole(before))
         };
-        self.words.iter().any(|words| ends(&words))
+        self.words.iter().any(ends)
     }
 
     /// Whether words of the list begin with this one.
@@ -67,12 +68,9 @@ impl List {
         let is_whole = |words: &[u8], rest: &[u8]| {
             !(words.last().is_some_and(u8::is_ascii_alphanumeric) && goes_on(rest))
         };
-        let begins = |words: &&str| match words.strip_suffix('*') {
-            Some(begin) => text.starts_with(begin.as_bytes()),
-            None => {
-                let rest = text.strip_prefix(words.as_bytes());
-                rest.is_some_and(|rest| is_whole(words.as_bytes(), rest))
-            }
+        let begins = |words: &&str| match words.as_bytes() {
+            [begin @ .., b'*'] => text.starts_with(begin),
+            words => text.strip_prefix(words).is_some_and(|rest| is_whole(words, rest)),
         };
         self.alike(text[0]).iter().any(begins)
     }
@@ -140,7 +138,7 @@ pub(crate) fn following(text: &[u8], at: usize) -> impl Iterator<Item = Range<us
 
 /// The words of a text without what binds them: `kim.lee` is two.
 pub(crate) fn split(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    let is_of_part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte >= 0x80 || b"'-@".contains(byte);
+    let is_of_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(*byte, 0x80..|b'\''| b'-' | b'@');
     text.split(move |byte| !is_of_part(byte)).filter(|word| !word.is_empty())
 }
 
@@ -181,7 +179,7 @@ pub(crate) fn word_start(text: &[u8], end: usize) -> usize {
 }
 
 pub(crate) fn is_of_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"'-._@/=".contains(&byte)
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80.. | b'\'' | b'-' | b'.' | b'_' | b'@' | b'/' | b'=')
 }
 
 #[cfg(test)]
