@@ -7,7 +7,7 @@
 //! language that is not in [`LANGUAGES`] is the recipient.
 
 use crate::clause::{clause_start, PREDICATES};
-use crate::compound::{is_part, AFTER, MAIL, NAME, SUBJECT, SYSTEM_USER};
+use crate::compound::{is_part, is_quoted_name, AFTER, MAIL, NAME, SUBJECT, SYSTEM_USER};
 use crate::words::{self, before, following, is_of_word, next, split, word_end, word_start, List};
 use std::ops::Range;
 
@@ -103,6 +103,7 @@ pub(crate) fn is_of_another_abroad(text: &[u8], span: &Range<usize>) -> bool {
         return follows_system(text, start)
             || SYSTEM.is_in(&text[first.end..end])
             || is_joined(text, start)
+            || is_quoted_name(&text[first.end..])
             || is_thing_of(text, start, owned_by)
             || OWNER.has(&text[first.clone()]) && is_thing(&text[before(text, start)])
             || is_elsewhere(text, end)

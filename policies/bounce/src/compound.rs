@@ -39,7 +39,13 @@ pub(crate) const MAIL: [&[u8]; 4] = [b"e-mail-", b"email-", b"mail-", b"non-"];
 /// Whether the text names somebody by a word of its own, or in a script without blanks.
 pub(crate) fn names(text: &[u8], word: &str) -> bool {
     let is_of = |byte: &u8| !is_of_word(*byte) || word.is_ascii() && !byte.is_ascii();
-    !word.is_empty() && text.split(is_of).any(|one| one.eq_ignore_ascii_case(word.as_bytes()))
+    let is_it = |one: &[u8]| one.eq_ignore_ascii_case(word.as_bytes());
+    // What is quoted is a word without the quotes.
+    let unquoted = |one: &[u8]| {
+        let one = one.strip_prefix(b"'").unwrap_or(one);
+        is_it(one.strip_suffix(b"'").unwrap_or(one))
+    };
+    !word.is_empty() && text.split(is_of).any(|one| is_it(one) || unquoted(one))
 }
 
 /// Whether the first word, other than an article, is the recipient's noun.
@@ -156,20 +162,36 @@ fn is_followed(text: &[u8], mut noun: usize, last: usize) -> bool {
     let word = following(text, noun).find(|word| !is_subject(&text[word.clone()]));
     word.is_some_and(|word| match &text[word.clone()] {
         b"of" => is_of_another_owner(text, word.end),
+        b"for" => is_for_another(text, word.end),
         named => word.end != last && is_noun(named) && !AFTER.has(named),
     })
 }
 
 /// `user "smtp"`
-fn is_quoted_name(after: &[u8]) -> bool {
+pub(crate) fn is_quoted_name(after: &[u8]) -> bool {
     let [b' ', quote @ (b'"' | b'\'' | b'`'), named @ ..] = after else { return false };
     let end = named.iter().position(|byte| byte == quote || *byte == b'\'');
     end.is_some_and(|end| is_name(&named[..end]))
 }
 
 fn is_of_another_owner(text: &[u8], of: usize) -> bool {
-    let owner = following(text, of).map(|word| &text[word]).find(|word| !ARTICLES.contains(word));
-    owner.is_some_and(|owner| is_noun(owner) && !OWNER.has(owner))
+    let mut words = following(text, of).map(|word| &text[word]).skip_while(|word| ARTICLES.contains(word));
+    match words.next() {
+        // `the recipient of your message`
+        Some(b"your") => !words.next().is_some_and(is_written),
+        owner => owner.is_some_and(|owner| is_noun(owner) && !OWNER.has(owner)),
+    }
+}
+
+fn is_written(word: &[u8]) -> bool {
+    matches!(word, b"message" | b"mail" | b"email" | b"e-mail" | b"letter")
+}
+
+/// `no such user for the proxy`
+fn is_for_another(text: &[u8], after: usize) -> bool {
+    let owner = following(text, after).map(|word| &text[word]).find(|word| !ARTICLES.contains(word));
+    let may_be_for = |word: &[u8]| [OWNER, SUBJECT, AFTER].iter().any(|list| list.has(word));
+    owner.is_some_and(|owner| is_noun(owner) && !may_be_for(owner) && !is_part(owner))
 }
 
 /// Letters only: no name of a host, no address, no number, and nothing in another script.
@@ -223,6 +245,7 @@ mod tests {
             ("a page for unknown user", "unknown user"),
             ("user \"backup\" not found", "user \"backup\" not found"),
             ("no such account 'sa'", "no such account"),
+            ("no such mailbox for the journal", "no such mailbox"),
             ("logged in as unknown user", "unknown user"),
         ] {
             assert!(of_another(text, found), "{text}");
@@ -248,6 +271,8 @@ mod tests {
             ("delivery of mail for unknown user", "unknown user"),
             ("@ is not known here", "is not known here"),
             ("one of the recipients is unknown", "recipients is unknown"),
+            ("the user of your mail is unknown", "user of your mail is unknown"),
+            ("no such mailbox for this domain", "no such mailbox"),
         ] {
             assert!(!of_another(text, found), "{text}");
         }

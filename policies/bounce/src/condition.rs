@@ -92,7 +92,7 @@ pub(crate) fn is_counted(text: &[u8], span: &Range<usize>) -> bool {
     let is_list_of_them = || OF_THEM.contains(&last_before) && split(before).any(is_noun);
     before.trim_ascii_end().contains(&b'%')
         || near().any(|word| MANY_ABROAD.has(word))
-        || is_first && (near().any(is_count) || is_any_of_them())
+        || is_first && (last_before == b"your" || near().any(is_count) || is_any_of_them())
         || is_last && (is_count(last_before) || is_list_of_them())
 }
 
@@ -119,6 +119,7 @@ mod tests {
             ("three unknown users, bye", "unknown users"),
             ("whenever one of the many recipients does not exist you pay", "recipients does not exist"),
             ("mailing addresses that do not exist costs", "addresses that do not exist"),
+            ("a part of your recipients does not exist", "recipients does not exist"),
             ("last month the user was unknown", "user was unknown"),
             ("any time a mailbox is missing it is noted", "mailbox is missing"),
             ("as often as a user is unknown you hear of it", "user is unknown"),
