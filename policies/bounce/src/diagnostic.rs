@@ -5,6 +5,7 @@
 //! lines begin with are gone. Not here: what the text means. Invariant: any input is accepted, and
 //! reading stops after [`LIMIT`] bytes.
 
+use crate::addresses::{self, domain, is_another};
 use crate::framing;
 use crate::hosts;
 use crate::letters::fold;
@@ -313,10 +314,14 @@ impl Reader<'_> {
     #[inline(always)]
     fn end_word(&mut self) {
         if std::mem::take(&mut self.is_address) {
-            self.out.bytes.truncate(self.word);
+            let address = addresses::within(&self.out.bytes[self.word..]);
+            let after = self.out.bytes.split_off(self.word + address.end);
+            self.out.bytes.truncate(self.word + address.start);
             let end = self.at.min(self.text.len());
-            self.name_address(self.text.as_bytes().get(self.address_from..end));
+            let named = self.text.as_bytes().get(self.address_from..end);
+            self.name_address(named.map(|named| &named[addresses::within(named)]));
             self.out.bytes.push(b'@');
+            self.out.bytes.extend(after);
             self.has_underscore = false;
         } else if std::mem::take(&mut self.has_underscore) {
             // `MAILBOX_NOT_FOUND`
@@ -331,14 +336,6 @@ impl Reader<'_> {
             }
         }
     }
-}
-
-fn is_another(domain: &str, of_sender: &str) -> bool {
-    !domain.is_empty() && !domain.eq_ignore_ascii_case(of_sender)
-}
-
-fn domain(address: &str) -> &str {
-    address.rsplit_once('@').map_or("", |(_, domain)| domain)
 }
 
 /// The length of `<…@…>` at the start.

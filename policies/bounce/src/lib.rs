@@ -8,6 +8,7 @@
 mod about;
 mod abroad;
 mod act;
+mod addresses;
 mod acting;
 pub mod classify;
 mod choice;

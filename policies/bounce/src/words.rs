@@ -87,6 +87,24 @@ fn bucket(first: u8) -> usize {
     usize::from(first & 31)
 }
 
+/// Bits of a byte: of a word, and of a word that nothing binds.
+const WORD: u8 = 1;
+const PART: u8 = 2;
+static OF_WORD: [u8; 256] = {
+    let mut of_word = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let letter = byte as u8;
+        if letter.is_ascii_alphanumeric() || matches!(letter, 0x80..|b'\''| b'-' | b'@') {
+            of_word[byte] = WORD | PART;
+        } else if matches!(letter, b'.' | b'_' | b'/' | b'=') {
+            of_word[byte] = WORD;
+        }
+        byte += 1;
+    }
+    of_word
+};
+
 /// A full stop within a name binds its words: `sample.example.org` is one.
 fn is_of_name(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'.'
@@ -138,8 +156,8 @@ pub(crate) fn following(text: &[u8], at: usize) -> impl Iterator<Item = Range<us
 
 /// The words of a text without what binds them: `kim.lee` is two.
 pub(crate) fn split(text: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> {
-    let is_of_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(*byte, 0x80..|b'\''| b'-' | b'@');
-    text.split(move |byte| !is_of_part(byte)).filter(|word| !word.is_empty())
+    let is_between = |byte: &u8| OF_WORD[usize::from(*byte)] & PART == 0;
+    text.split(is_between).filter(|word| !word.is_empty())
 }
 
 /// Whether what stands in a place is elsewhere: words of a place follow, and one of them is such as
@@ -179,7 +197,7 @@ pub(crate) fn word_start(text: &[u8], end: usize) -> usize {
 }
 
 pub(crate) fn is_of_word(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | 0x80.. | b'\'' | b'-' | b'.' | b'_' | b'@' | b'/' | b'=')
+    OF_WORD[usize::from(byte)] & WORD != 0
 }
 
 #[cfg(test)]

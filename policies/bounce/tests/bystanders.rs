@@ -166,6 +166,7 @@ fn the_recipient_stays_hard() {
         "550 5.1.1 this email account does not exist at our service",
         "550 5.1.1 there is no such mailbox for this domain",
         "550 5.1.1 account 'kim' not found",
+        "550 用户kim@dest.example不存在",
         "550 5.1.1 no such user \"kim\"",
         "550 5.1.1 the recipient of your letter does not exist",
         "550 5.1.1 there was no account @ of the domain dest.example found: no such account",
