@@ -189,7 +189,9 @@ fn is_written(word: &[u8]) -> bool {
 
 /// `no such user for the proxy`
 fn is_for_another(text: &[u8], after: usize) -> bool {
-    let owner = following(text, after).map(|word| &text[word]).find(|word| !ARTICLES.contains(word));
+    // `for this message`: whatever it is called, it is the one at hand.
+    let mut words = following(text, after).map(|word| &text[word]).take_while(|word| *word != b"this");
+    let owner = words.find(|word| !ARTICLES.contains(word));
     let may_be_for = |word: &[u8]| [OWNER, SUBJECT, AFTER].iter().any(|list| list.has(word));
     owner.is_some_and(|owner| is_noun(owner) && !may_be_for(owner) && !is_part(owner))
 }
@@ -273,6 +275,7 @@ mod tests {
             ("one of the recipients is unknown", "recipients is unknown"),
             ("the user of your mail is unknown", "user of your mail is unknown"),
             ("no such mailbox for this domain", "no such mailbox"),
+            ("no such mailbox for this sms", "no such mailbox"),
         ] {
             assert!(!of_another(text, found), "{text}");
         }
