@@ -2,6 +2,7 @@
 //! through the real binary. The same seed makes the same messages on every run.
 
 use crate::harness::Sandbox;
+use carom::fuzz::Dialogue;
 use fastrand::Rng;
 use std::fs;
 use std::path::Path;
@@ -110,24 +111,45 @@ fn damaged_reports_are_classified_by_one_process_without_a_panic() {
     assert_eq!(lines, COUNT, "every message has its line");
 }
 
-#[test]
-fn damaged_conversations_end_and_are_the_same_however_they_are_cut() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds/conversation");
-    let files = fs::read_dir(folder).unwrap().map(|entry| fs::read(entry.unwrap().path()).unwrap());
-    let seeds: Vec<Vec<u8>> = files.collect();
+/// What clients say, of a fuzz target, damaged.
+fn damaged_sessions(target: &str) -> impl Iterator<Item = Vec<u8>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds").join(target);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let seeds: Vec<Vec<u8>> = files.iter().map(|file| fs::read(file).unwrap()).collect();
     let mut random = Rng::with_seed(5321);
-    let mut messages = 0;
-    for number in 0..COUNT {
+    (0..COUNT).map(move |number| {
         let mut raw = seeds[number % seeds.len()].clone();
         for _ in 0..random.usize(1..6) {
             damage(&mut raw, &seeds, &mut random);
         }
-        let whole = carom::fuzz::conversation(&raw, raw.len(), number % 2 == 0);
-        for piece in [1, 13] {
-            let cut = carom::fuzz::conversation(&raw, piece, number % 2 == 0);
-            assert!(whole == cut, "message {number}: {:?}", String::from_utf8_lossy(&raw));
-        }
-        messages += whole.1.len();
-    }
+        raw
+    })
+}
+
+/// Holds damaged sessions to what is true of every session; returns how many messages or requests
+/// are left in them.
+fn endured(dialogues: [Dialogue; 2], target: &str) -> usize {
+    let sessions = damaged_sessions(target).enumerate();
+    let heard = sessions.map(|(number, raw)| {
+        let of = dialogues.map(|dialogue| {
+            let text = || String::from_utf8_lossy(&raw).into_owned();
+            assert_eq!(dialogue.fault(&raw), None, "{dialogue:?} {number}: {:?}", text());
+            dialogue.session([&raw[..]]).0.heard.len()
+        });
+        of.iter().sum::<usize>()
+    });
+    heard.sum()
+}
+
+#[test]
+fn damaged_conversations_end_and_are_the_same_however_they_are_cut() {
+    let messages = endured([Dialogue::Lmtp, Dialogue::Smtp], "conversation");
     assert!(messages > COUNT / 10, "the damage leaves messages: {messages}");
+}
+
+#[test]
+fn damaged_requests_are_answered_the_same_however_they_are_cut() {
+    let requests = endured([Dialogue::Policy, Dialogue::Socketmap], "requests");
+    assert!(requests > COUNT / 10, "the damage leaves requests: {requests}");
 }

@@ -13,7 +13,7 @@ use crate::text::{bounded, printable};
 const LONGEST: usize = 1000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AccessAnswer {
+pub(crate) struct AccessAnswer {
     action: String,
     pub(super) given: Given,
 }
@@ -29,7 +29,7 @@ impl AccessAnswer {
     }
 
     /// `None`: what carom answers by itself.
-    pub(super) fn of_policy(answer: PolicyAnswer) -> Option<AccessAnswer> {
+    pub(crate) fn of_policy(answer: PolicyAnswer) -> Option<AccessAnswer> {
         Some(match answer {
             PolicyAnswer::Usual => return None,
             PolicyAnswer::Dunno => AccessAnswer::dunno(),
@@ -81,7 +81,7 @@ impl AccessAnswer {
     }
 
     /// As the protocol has it.
-    pub(super) fn write(&self, to: &mut Vec<u8>) {
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(b"action=");
         to.extend_from_slice(self.action.as_bytes());
         to.extend_from_slice(b"\n\n");

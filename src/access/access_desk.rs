@@ -11,7 +11,7 @@ use super::answer_counts::{AnswerCounts, Given};
 use super::answering_desk::AnsweringDesk;
 use super::asked_address::{domain_of, listed};
 use super::incoming::{Incoming, PATIENCE};
-use super::policy_request::{Beginning, PolicyRequest, first};
+use super::policy_request::{self, PolicyRequest, RequestsRead};
 use super::receiving_policy::ReceivingPolicy;
 use crate::clock;
 use crate::config::{AccessRules, Config};
@@ -134,20 +134,7 @@ impl Service for AccessDesk {
     fn serve(&self, mut connection: ClientConnection) {
         let mut incoming = Incoming::default();
         loop {
-            let (mut requests, mut used, mut malformed) = (Vec::new(), 0, None);
-            while requests.len() < TOGETHER {
-                match first(&incoming.bytes()[used..]) {
-                    Beginning::Whole(request, length) => {
-                        requests.push(request);
-                        used += length;
-                    }
-                    Beginning::Part => break,
-                    Beginning::Malformed(what) => {
-                        malformed = Some(what);
-                        break;
-                    }
-                }
-            }
+            let RequestsRead { requests, used, malformed } = policy_request::read(incoming.bytes(), TOGETHER);
             let mut answers = Vec::new();
             self.answers(&requests).iter().for_each(|answer| answer.write(&mut answers));
             if let Some(what) = malformed {

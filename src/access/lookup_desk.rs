@@ -8,7 +8,7 @@ use super::answer_counts::{AnswerCounts, Given};
 use super::answering_desk::AnsweringDesk;
 use super::incoming::{Incoming, PATIENCE};
 use super::lookup_maps::{LookedUp, look_up};
-use super::netstring::{self, Netstring};
+use super::netstring;
 use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::Result;
@@ -18,7 +18,7 @@ use crate::text::one_line;
 use std::sync::Arc;
 
 /// Bytes of a request: a name, a blank and a key.
-const LONGEST: usize = 10_000;
+pub(crate) const LONGEST: usize = 10_000;
 /// Bytes of answers that are sent together.
 const TOGETHER: usize = 64 << 10;
 
@@ -79,20 +79,11 @@ impl Service for LookupDesk {
     fn serve(&self, mut connection: ClientConnection) {
         let mut incoming = Incoming::default();
         loop {
-            let (mut replies, mut used, mut goes_on) = (Vec::new(), 0, true);
-            while replies.len() < TOGETHER {
-                match netstring::first(&incoming.bytes()[used..], LONGEST) {
-                    Netstring::Whole(request, length) => {
-                        netstring::write(self.reply(request).as_bytes(), &mut replies);
-                        used += length;
-                    }
-                    Netstring::Part => break,
-                    Netstring::Malformed => {
-                        self.counts.fail(Given::MapRefused, "no netstring of a look-up; closing");
-                        goes_on = false;
-                        break;
-                    }
-                }
+            let mut replies = Vec::new();
+            let reply = |request: &[u8]| self.reply(request);
+            let (used, goes_on) = netstring::answer(incoming.bytes(), LONGEST, TOGETHER, &mut replies, reply);
+            if !goes_on {
+                self.counts.fail(Given::MapRefused, "no netstring of a look-up; closing");
             }
             let is_full = replies.len() >= TOGETHER;
             if !replies.is_empty() && !connection.write(&replies, Deadline::after(PATIENCE)) {

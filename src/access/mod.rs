@@ -11,9 +11,9 @@ mod answering_desk;
 /// A connection's bytes, as they come.
 mod incoming;
 /// Postfix's requests.
-mod policy_request;
+pub(crate) mod policy_request;
 /// What is answered to them.
-mod access_answer;
+pub(crate) mod access_answer;
 /// The form of an address that is looked up.
 mod asked_address;
 /// How often each answer was given.
@@ -23,7 +23,7 @@ mod receiving_policy;
 /// Policy delegation.
 mod access_desk;
 /// Netstrings.
-mod netstring;
+pub(crate) mod netstring;
 /// Look-ups, answered.
 mod lookup_maps;
 /// socketmap_table(5).
@@ -32,5 +32,5 @@ mod lookup_desk;
 pub(crate) use access_answer::answer_text;
 pub(crate) use access_desk::AccessDesk;
 pub(crate) use answering_desk::AnsweringDesk;
-pub(crate) use lookup_desk::LookupDesk;
+pub(crate) use lookup_desk::{LONGEST as LONGEST_LOOKUP, LookupDesk};
 pub(crate) use policy_request::written_request;

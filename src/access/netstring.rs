@@ -4,7 +4,7 @@
 
 /// What the bytes of a client begin with.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Netstring<'a> {
+pub(crate) enum Netstring<'a> {
     /// The content, and the length of the whole.
     Whole(&'a [u8], usize),
     Part,
@@ -13,7 +13,7 @@ pub(super) enum Netstring<'a> {
 }
 
 /// The first netstring, of at most `most` bytes.
-pub(super) fn first(bytes: &[u8], most: usize) -> Netstring<'_> {
+pub(crate) fn first(bytes: &[u8], most: usize) -> Netstring<'_> {
     let digits = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
     // A leading zero would be a second form of a number.
     if digits > 9 || digits > 1 && bytes[0] == b'0' {
@@ -33,7 +33,30 @@ pub(super) fn first(bytes: &[u8], most: usize) -> Netstring<'_> {
     }
 }
 
-pub(super) fn write(content: &[u8], to: &mut Vec<u8>) {
+/// Adds the reply to each netstring at the beginning, until the replies are `together` bytes long.
+/// Returns how many bytes were answered, and whether more can follow.
+pub(crate) fn answer(
+    bytes: &[u8],
+    most: usize,
+    together: usize,
+    replies: &mut Vec<u8>,
+    mut reply: impl FnMut(&[u8]) -> String,
+) -> (usize, bool) {
+    let mut used = 0;
+    while replies.len() < together {
+        match first(&bytes[used..], most) {
+            Netstring::Whole(request, length) => {
+                write(reply(request).as_bytes(), replies);
+                used += length;
+            }
+            Netstring::Part => break,
+            Netstring::Malformed => return (used, false),
+        }
+    }
+    (used, true)
+}
+
+pub(crate) fn write(content: &[u8], to: &mut Vec<u8>) {
     to.extend_from_slice(format!("{}:", content.len()).as_bytes());
     to.extend_from_slice(content);
     to.push(b',');

@@ -10,13 +10,13 @@ use crate::policy::session_facts::{SessionFacts, Stage};
 use memchr::{memchr, memchr_iter, memmem};
 
 /// Bytes of a request: Postfix's own limit for one line is 2048.
-pub(super) const LONGEST: usize = 64 << 10;
+pub(crate) const LONGEST: usize = 64 << 10;
 /// Attributes of a request: Postfix 3.9 sends 27.
 const MOST: usize = 200;
 
 /// What the bytes of a client begin with.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Beginning<'a> {
+pub(crate) enum Beginning<'a> {
     /// A request, and its length.
     Whole(PolicyRequest<'a>, usize),
     /// A part of one.
@@ -29,12 +29,40 @@ pub(super) enum Beginning<'a> {
 type Attribute<'a> = (&'a [u8], &'a [u8]);
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PolicyRequest<'a> {
+pub(crate) struct PolicyRequest<'a> {
     attributes: Vec<Attribute<'a>>,
 }
 
+/// Requests that came together.
+pub(crate) struct RequestsRead<'a> {
+    pub(crate) requests: Vec<PolicyRequest<'a>>,
+    /// Bytes of them.
+    pub(crate) used: usize,
+    /// What is wrong with what follows them.
+    pub(crate) malformed: Option<&'static str>,
+}
+
+/// Reads up to `most` requests.
+pub(crate) fn read(bytes: &[u8], most: usize) -> RequestsRead<'_> {
+    let mut read = RequestsRead { requests: Vec::new(), used: 0, malformed: None };
+    while read.requests.len() < most {
+        match first(&bytes[read.used..]) {
+            Beginning::Whole(request, length) => {
+                read.requests.push(request);
+                read.used += length;
+            }
+            Beginning::Part => break,
+            Beginning::Malformed(what) => {
+                read.malformed = Some(what);
+                break;
+            }
+        }
+    }
+    read
+}
+
 /// Reads the first request.
-pub(super) fn first(bytes: &[u8]) -> Beginning<'_> {
+pub(crate) fn first(bytes: &[u8]) -> Beginning<'_> {
     let within = &bytes[..bytes.len().min(LONGEST)];
     match memmem::find(within, b"\n\n") {
         Some(end) => match attributes(&within[..end]) {
@@ -89,11 +117,11 @@ impl<'a> PolicyRequest<'a> {
     }
 
     /// Whether it is the kind of request that there is an answer to.
-    pub(super) fn is_access(&self) -> bool {
+    pub(crate) fn is_access(&self) -> bool {
         self.raw("request") == b"smtpd_access_policy"
     }
 
-    pub(super) fn stage(&self) -> Stage {
+    pub(crate) fn stage(&self) -> Stage {
         match self.raw("protocol_state") {
             b"CONNECT" => Stage::Connect,
             b"EHLO" | b"HELO" => Stage::Helo,
@@ -108,17 +136,17 @@ impl<'a> PolicyRequest<'a> {
     }
 
     /// Empty: the null sender, or none yet.
-    pub(super) fn sender(&self) -> String {
+    pub(crate) fn sender(&self) -> String {
         Envelope::normal_sender(&self.text("sender"))
     }
 
     /// Empty: there is none yet, or there are several.
-    pub(super) fn recipient(&self) -> String {
+    pub(crate) fn recipient(&self) -> String {
         self.text("recipient")
     }
 
     /// As much of an envelope as there is.
-    pub(super) fn envelope(&self) -> Envelope {
+    pub(crate) fn envelope(&self) -> Envelope {
         let some = |name: &str| Some(self.text(name)).filter(|value| !value.is_empty());
         Envelope {
             sender: self.sender(),
@@ -130,7 +158,7 @@ impl<'a> PolicyRequest<'a> {
         }
     }
 
-    pub(super) fn session(&self) -> SessionFacts {
+    pub(crate) fn session(&self) -> SessionFacts {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let attributes = self.attributes.iter().map(|(name, value)| (text(name), text(value))).collect();
         SessionFacts { stage: self.stage(), attributes }

@@ -213,27 +213,31 @@ impl<'r> Conversation<'r> {
         }
     }
 
-    /// Hears all that is there, with every message accepted, until the client has to say more, TLS
-    /// begins, or it is over: for who has no sessions (`crate::fuzz`).
+    /// Hears all that is there, until the client has to say more, TLS begins, or it is over: for
+    /// who has no sessions (`crate::fuzz`). `decide` is asked at RCPT (`true`) and for each
+    /// recipient of a message.
     pub(crate) fn hear_all(
         &mut self,
         input: &mut Vec<u8>,
         out: &mut Vec<u8>,
         messages: &mut Vec<Arrived>,
+        decide: &dyn Fn(&Envelope, bool) -> Verdict,
     ) -> Turn {
         loop {
             let (used, turn) = self.hear(input, out);
             input.drain(..used);
-            match turn {
-                Turn::Next => {}
-                Turn::Recipient(_) => {
-                    self.answer_recipient(&Verdict::Accept, out);
-                }
+            let turn = match turn {
+                Turn::Recipient(envelope) => self.answer_recipient(&decide(&envelope, true), out),
                 Turn::Message(arrived) => {
-                    self.answer(&vec![Verdict::Accept; arrived.envelopes.len()], out);
+                    let verdicts: Vec<Verdict> =
+                        arrived.envelopes.iter().map(|one| decide(one, false)).collect();
                     messages.push(arrived);
+                    self.answer(&verdicts, out)
                 }
-                Turn::More | Turn::StartTls | Turn::Close => return turn,
+                other => other,
+            };
+            if !matches!(turn, Turn::Next) {
+                return turn;
             }
         }
     }

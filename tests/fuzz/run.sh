@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")"
 command -v cargo-fuzz >/dev/null || cargo install cargo-fuzz --locked
-for target in report reply log_line other_logs accounting journal conversation; do
+for target in report reply log_line other_logs accounting journal conversation requests; do
     seeds="seeds/$target"
     test "$target" = report && seeds=../reports
     mkdir -p "corpus/$target"
