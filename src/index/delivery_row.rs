@@ -4,21 +4,54 @@
 //! delivery keeps its row.
 
 use crate::maillog::Delivery;
+use rusqlite::types::Value;
 use rusqlite::{Connection, Statement, ToSql};
 
 /// Rows that are tried, from the one that a delivery should have.
 const PROBES: i64 = 1 << 16;
 
-/// Changes nothing if another delivery has the row.
-const PUT: &str = "INSERT INTO deliveries (id, mark, status, attempts, first_seen, last_seen, queue_id, message_id, client_id,
-    sender, recipient, original_recipient, relay, dsn, reply, meaning, delay, delays, size, nrcpt, host, requeued_as, parent,
-    notification, logged_category, route)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26)
-    ON CONFLICT (id) DO UPDATE SET status = ?3, attempts = ?4, first_seen = ?5, last_seen = ?6, queue_id = ?7, message_id = ?8,
-    client_id = ?9, sender = ?10, recipient = ?11, original_recipient = ?12, relay = ?13, dsn = ?14, reply = ?15, meaning = ?16,
-    delay = ?17, delays = ?18, size = ?19, nrcpt = ?20, host = ?21, requeued_as = ?22, parent = ?23, notification = coalesce(?24, notification),
-    logged_category = ?25, route = ?26
-    WHERE mark = ?2 AND queue_id IS ?7 AND host IS ?21 AND (queue_id IS NOT NULL OR recipient IS ?11)";
+/// Texts of a delivery, as they are written and read.
+pub(crate) const TEXTS: [&str; 14] = [
+    "status",
+    "queue_id",
+    "message_id",
+    "client_id",
+    "sender",
+    "recipient",
+    "original_recipient",
+    "relay",
+    "dsn",
+    "reply",
+    "host",
+    "requeued_as",
+    "parent",
+    "notification",
+];
+/// Texts that are only written, or not read as they are.
+const OTHER_TEXTS: [&str; 2] = ["delays", "logged_category"];
+/// The number of the row comes first.
+const NUMBERS: [&str; 10] =
+    ["id", "mark", "attempts", "first_seen", "last_seen", "meaning", "route", "delay", "size", "nrcpt"];
+/// Parameters of the statement: a column each.
+const COLUMNS: usize = NUMBERS.len() + TEXTS.len() + OTHER_TEXTS.len();
+
+/// The statement that puts a delivery into a row. It changes nothing if another delivery has it.
+fn put_statement() -> String {
+    let columns = [&NUMBERS[..], &TEXTS, &OTHER_TEXTS].concat();
+    let changed = columns[2..].iter().map(|column| match *column {
+        "notification" => "notification = coalesce(excluded.notification, notification)".to_owned(),
+        _ => format!("{column} = excluded.{column}"),
+    });
+    let changed: Vec<String> = changed.collect();
+    format!(
+        "INSERT INTO deliveries ({}) VALUES ({}) ON CONFLICT (id) DO UPDATE SET {}
+        WHERE mark = excluded.mark AND queue_id IS excluded.queue_id AND host IS excluded.host
+        AND (queue_id IS NOT NULL OR recipient IS excluded.recipient)",
+        columns.join(", "),
+        vec!["?"; COLUMNS].join(", "),
+        changed.join(", ")
+    )
+}
 
 /// The statement that writes a row. It keeps its parameters, so what is the same in the next row
 /// (the host, the message of several recipients, all that is absent) costs nothing.
@@ -27,12 +60,13 @@ pub(crate) struct DeliveryRow<'i> {
     /// Absent parameters, a bit for each.
     absent: u32,
     /// The last text of each parameter.
-    texts: [String; 27],
+    texts: [String; COLUMNS + 1],
 }
 
 impl<'i> DeliveryRow<'i> {
     pub(crate) fn new(db: &'i Connection) -> rusqlite::Result<DeliveryRow<'i>> {
-        Ok(DeliveryRow { statement: db.prepare(PUT)?, absent: u32::MAX, texts: Default::default() })
+        let statement = db.prepare(&put_statement())?;
+        Ok(DeliveryRow { statement, absent: u32::MAX, texts: Default::default() })
     }
 
     /// Puts a delivery into its row, or the next free one.
@@ -42,25 +76,40 @@ impl<'i> DeliveryRow<'i> {
         meaning: Option<i64>,
         route: Option<i64>,
     ) -> rusqlite::Result<i64> {
-        let size = d.size.and_then(|size| i64::try_from(size).ok());
-        self.bind(2, Some((d.id >> 32) as i64))?;
-        self.bind_text(3, Some(d.status.name()))?;
-        self.bind(4, Some(d.attempts))?;
-        self.bind(5, Some(d.first_seen))?;
-        self.bind(6, Some(d.last_seen))?;
-        let texts = [d.queue_id, d.message_id, d.client_id, d.sender, d.recipient, d.original_recipient];
-        for (at, text) in (7..).zip(texts.into_iter().chain([d.relay, d.dsn, d.reply])) {
+        let number = |number: i64| Some(Value::Integer(number));
+        let numbers: [Option<Value>; NUMBERS.len() - 1] = [
+            number((d.id >> 32) as i64),
+            number(d.attempts.into()),
+            number(d.first_seen),
+            number(d.last_seen),
+            meaning.map(Value::Integer),
+            route.map(Value::Integer),
+            d.delay.map(Value::Real),
+            d.size.and_then(|size| i64::try_from(size).ok()).map(Value::Integer),
+            d.nrcpt.map(|nrcpt| Value::Integer(nrcpt.into())),
+        ];
+        let texts: [Option<&str>; TEXTS.len()] = [
+            Some(d.status.name()),
+            d.queue_id,
+            d.message_id,
+            d.client_id,
+            d.sender,
+            d.recipient,
+            d.original_recipient,
+            d.relay,
+            d.dsn,
+            d.reply,
+            d.host,
+            d.requeued_as,
+            d.parent,
+            d.notification,
+        ];
+        for (at, number) in (2..).zip(numbers) {
+            self.bind(at, number)?;
+        }
+        for (at, text) in (NUMBERS.len() + 1..).zip(texts.into_iter().chain([d.delays, d.category])) {
             self.bind_text(at, text)?;
         }
-        self.bind(16, meaning)?;
-        self.bind(17, d.delay)?;
-        self.bind_text(18, d.delays)?;
-        self.bind(19, size)?;
-        self.bind(20, d.nrcpt)?;
-        for (at, text) in (21..).zip([d.host, d.requeued_as, d.parent, d.notification, d.category]) {
-            self.bind_text(at, text)?;
-        }
-        self.bind(26, route)?;
         let first = row_id(d);
         for row in first..first + PROBES {
             self.bind(1, Some(row))?;

@@ -4,7 +4,7 @@
 //! index of the database.
 
 use super::seen::Seen;
-use super::stored_delivery::{COLUMNS, FROM, ID, LAST_SEEN};
+use super::stored_delivery::{FROM, ID, LAST_SEEN, columns};
 use crate::class::About;
 use crate::mailbox_syntax::spellings;
 use crate::maillog::delivery_route::USUAL_INSTANCE;
@@ -215,7 +215,7 @@ pub(crate) fn statement_from(
     after: Option<PlaceInTime>,
     oldest_first: bool,
 ) -> (String, Vec<Value>) {
-    let mut values = Vec::new();
+    let (mut values, columns) = (Vec::new(), columns());
     let (order, beyond) = if oldest_first { ("ASC", '>') } else { ("DESC", '<') };
     // With `latest`, rows are skipped while reading, so SQLite must not limit them.
     let limit =
@@ -236,7 +236,7 @@ pub(crate) fn statement_from(
         // As below: the index has each meaning in order of time.
         let select = |meaning: &i64| {
             let one = Filter { meanings: Some(vec![*meaning]), ..filter.clone() };
-            format!("SELECT {COLUMNS} FROM {FROM}{}", wanted(&one, &mut values))
+            format!("SELECT {columns} FROM {FROM}{}", wanted(&one, &mut values))
         };
         let selects: Vec<String> = meanings.iter().map(select).collect();
         let order = format!("ORDER BY {LAST_SEEN} {order}, {ID} {order}");
@@ -247,7 +247,7 @@ pub(crate) fn statement_from(
         // The index has each status in order of time, so SQLite merges them without sorting.
         let select = |status: &String| {
             let one = Filter { failed: false, statuses: vec![status.clone()], ..filter.clone() };
-            format!("SELECT {COLUMNS} FROM {FROM}{}", wanted(&one, &mut values))
+            format!("SELECT {columns} FROM {FROM}{}", wanted(&one, &mut values))
         };
         let selects: Vec<String> = statuses.iter().map(select).collect();
         let order = format!("ORDER BY {LAST_SEEN} {order}, {ID} {order}");
@@ -255,5 +255,5 @@ pub(crate) fn statement_from(
     }
     let wanted = wanted(filter, &mut values);
     let order = format!("ORDER BY {few}last_seen {order}, deliveries.id {order}");
-    (format!("SELECT {COLUMNS} FROM {FROM}{wanted} {order}{limit}"), values)
+    (format!("SELECT {columns} FROM {FROM}{wanted} {order}{limit}"), values)
 }

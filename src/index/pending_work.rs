@@ -4,7 +4,7 @@
 //! it is done, so it is done at least once, whatever kills the process.
 
 use super::Index;
-use super::stored_delivery::{COLUMNS, ID, StoredDelivery, stored_delivery};
+use super::stored_delivery::{COLUMNS, ID, StoredDelivery, columns, stored_delivery};
 use crate::clock::DAY_MS;
 use crate::error::{Error, Result};
 use rusqlite::params;
@@ -56,18 +56,19 @@ impl Index {
         take: &mut TakeDelivery<'_>,
     ) -> Result<Vec<i64>> {
         let sql = format!(
-            "SELECT {COLUMNS}, row FROM owed LEFT JOIN deliveries ON deliveries.id = row
+            "SELECT {}, row FROM owed LEFT JOIN deliveries ON deliveries.id = row
              LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route
-             WHERE what = ?1 AND row > ?2 AND due_ms <= ?3 ORDER BY row LIMIT ?4"
+             WHERE what = ?1 AND row > ?2 AND due_ms <= ?3 ORDER BY row LIMIT ?4",
+            columns()
         );
         let (mut pending, mut failed): (Vec<i64>, Option<Error>) = (Vec::new(), None);
         let done = (|| {
             let mut select = self.connection.prepare_cached(&sql)?;
             let mut found = select.query(params![what.name(), after, due_ms, most as i64])?;
             while let Some(row) = found.next()? {
-                let number = row.get(ROW)?;
+                let number = row.get(COLUMNS)?;
                 pending.push(number);
-                let has_expired = row.get::<_, Option<i64>>(ROW - 1)?.is_none();
+                let has_expired = row.get::<_, Option<i64>>(ID as usize - 1)?.is_none();
                 if !has_expired && let Err(error) = take(number, &stored_delivery(row)?) {
                     failed = Some(error);
                     break;
@@ -87,9 +88,6 @@ impl Index {
             .map(drop)
     }
 }
-
-/// The number of the column after those of a delivery, of which the last is its id.
-const ROW: usize = ID as usize;
 
 /// Rows as a JSON array, for `json_each`.
 pub(super) fn list(rows: &[i64]) -> String {

@@ -6,7 +6,7 @@
 use super::Index;
 use super::delivery_row::first_row;
 use super::pending_work::ACTED_ON_FOR_MS;
-use super::stored_delivery::{COLUMNS, FROM, StoredDelivery, stored_delivery};
+use super::stored_delivery::{FROM, StoredDelivery, columns, stored_delivery};
 use crate::clock::{self, DAY_MS};
 use crate::error::Result;
 use crate::named_address::NamedAddress;
@@ -52,7 +52,7 @@ impl Index {
     /// All deliveries to and from an address, the oldest first, and after them those that only name
     /// it.
     pub(crate) fn deliveries_of_address(&self, address: &str) -> Result<Vec<StoredDelivery>> {
-        let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE {OF_ADDRESS} ORDER BY deliveries.id");
+        let sql = format!("SELECT {} FROM {FROM} WHERE {OF_ADDRESS} ORDER BY deliveries.id", columns());
         let found =
             (|| self.connection.prepare(&sql)?.query_map([address], |row| stored_delivery(row))?.collect())();
         let mut found: Vec<StoredDelivery> = self.checked(found)?;
@@ -64,7 +64,7 @@ impl Index {
     /// id. This looks at every row.
     pub(crate) fn deliveries_naming(&self, address: &str) -> Result<Vec<StoredDelivery>> {
         let found = self.checked(quotes(&self.connection, address, &NamedAddress::of(address)))?;
-        let sql = format!("SELECT {COLUMNS} FROM {FROM} WHERE deliveries.id = ?1");
+        let sql = format!("SELECT {} FROM {FROM} WHERE deliveries.id = ?1", columns());
         let deliveries = (|| {
             let mut select = self.connection.prepare(&sql)?;
             found.iter().map(|quote| select.query_row([quote.id], |row| stored_delivery(row))).collect()

@@ -1,5 +1,6 @@
 //! A delivery as the index has it, and how its row is read. Not here: which rows (`filter`).
 
+use super::delivery_row::TEXTS;
 use super::stored_routes;
 use crate::clock;
 use crate::maillog::{LoggedStatus, Whose};
@@ -78,56 +79,93 @@ pub(crate) fn time<S: Serializer>(at_ms: &i64, to: S) -> Result<S::Ok, S::Error>
     to.serialize_str(&clock::rfc3339(*at_ms))
 }
 
+/// Numbers that [`stored_delivery`] reads first.
+const NUMBERS: [&str; 6] = ["deliveries.id", "last_seen", "first_seen", "attempts", "delay", "size"];
+
+/// The number of the column `id` in [`columns`], counted from 1.
+pub(crate) const ID: u32 = 1;
+
+/// The same of `last_seen`.
+pub(crate) const LAST_SEEN: u32 = 2;
+
+/// What it reads of the meaning, after the texts of a delivery, and then of the route.
+const OF_MEANING: [&str; 5] =
+    ["reason", "coalesce(logged_category, category)", "severity", "nullif(about, '')", "rule"];
+const OF_ROUTE: [&str; 8] = ["vmta", "pool", "ip", "transport", "instance", "campaign", "tls", "whose"];
+
+/// Where the route begins.
+const ROUTE: usize = NUMBERS.len() + TEXTS.len() + OF_MEANING.len();
+
+/// How many columns [`stored_delivery`] reads.
+pub(crate) const COLUMNS: usize = ROUTE + OF_ROUTE.len();
+
 /// What [`stored_delivery`] reads, in this order, from [`FROM`].
-pub(crate) const COLUMNS: &str = "queue_id, message_id, client_id, sender, recipient, original_recipient, status, attempts, first_seen,
-    last_seen, relay, dsn, reply, reason, coalesce(logged_category, category), severity, rule, delay, size, host, requeued_as,
-    parent, notification, nullif(about, ''), vmta, pool, ip, transport, instance, campaign, tls, whose,
-    deliveries.id";
-
-/// The number of the column `last_seen` in [`COLUMNS`], counted from 1.
-pub(crate) const LAST_SEEN: u32 = 10;
-
-/// The same of `id`.
-pub(crate) const ID: u32 = 33;
+pub(crate) fn columns() -> String {
+    [&NUMBERS[..], &TEXTS, &OF_MEANING, &OF_ROUTE].concat().join(", ")
+}
 
 /// Deliveries, what their replies mean, and how they were sent.
 pub(crate) const FROM: &str =
     "deliveries LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route";
 
 pub(crate) fn stored_delivery<'r, T: From<&'r str>>(row: &'r Row<'_>) -> rusqlite::Result<StoredDelivery<T>> {
-    let text = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str_or_null()?.map(T::from));
-    let route = stored_routes::route(row, 24)?;
+    let mut texts = [None; TEXTS.len() + OF_MEANING.len()];
+    for (at, text) in (NUMBERS.len()..).zip(&mut texts) {
+        *text = row.get_ref(at)?.as_str_or_null()?;
+    }
+    let status = texts[0].unwrap_or_default();
+    let [
+        _,
+        queue_id,
+        message_id,
+        client_id,
+        sender,
+        recipient,
+        original_recipient,
+        relay,
+        dsn,
+        reply,
+        host,
+        requeued_as,
+        parent,
+        notification,
+        reason,
+        category,
+        severity,
+        about,
+        rule,
+    ] = texts.map(|text| text.map(T::from));
+    let route = stored_routes::route(row, ROUTE)?;
     let sources = stored_routes::sources(&route);
-    let status = row.get_ref(6)?.as_str()?;
     Ok(StoredDelivery {
-        id: row.get(32)?,
-        queue_id: text(0)?,
-        message_id: text(1)?,
-        client_id: text(2)?,
-        sender: text(3)?,
-        recipient: text(4)?,
-        original_recipient: text(5)?,
+        id: row.get(0)?,
+        last_seen: row.get(1)?,
+        first_seen: row.get(2)?,
+        attempts: row.get(3)?,
+        delay: row.get(4)?,
+        size: row.get::<_, Option<i64>>(5)?.and_then(|size| size.try_into().ok()),
+        queue_id,
+        message_id,
+        client_id,
+        sender,
+        recipient,
+        original_recipient,
         status: status.into(),
-        attempts: row.get(7)?,
-        first_seen: row.get(8)?,
-        last_seen: row.get(9)?,
-        relay: text(10)?,
-        dsn: text(11)?,
-        reply: text(12)?,
-        reason: text(13)?,
-        category: text(14)?,
-        severity: text(15)?,
-        rule: text(16)?,
-        delay: row.get(17)?,
-        size: row.get::<_, Option<i64>>(18)?.and_then(|size| size.try_into().ok()),
-        host: text(19)?,
-        requeued_as: text(20)?,
-        parent: text(21)?,
-        notification: text(22)?,
-        about: text(23)?,
+        relay,
+        dsn,
+        reply,
+        reason,
+        category,
+        severity,
+        about,
+        rule,
         tls: route.tls().map(T::from),
         whose: if status == LoggedStatus::Rejected.name() { Whose::Own } else { route.whose() },
         source: sources.first().cloned(),
         sources,
+        host,
+        requeued_as,
+        parent,
+        notification,
     })
 }
