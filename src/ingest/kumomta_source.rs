@@ -3,13 +3,12 @@
 //! Not here: what records mean (`crate::maillog`). Invariant: the positions in all series are
 //! stored together; a series whose segments are gone is forgotten.
 
-use super::log_reader::{LogReader, stored, to_store};
+use super::log_reader::{LogReader, Piece, stored, to_store};
 use super::record_source::{self, Records};
 use crate::config::MailLog;
 use crate::error::Result;
 use crate::maillog::Delivery;
 use crate::maillog::kumomta::RecordLog;
-use crate::maillog::log_health::LogReading;
 use crate::maillog::tail::{Chunk, Position, Tail, series};
 use std::collections::BTreeMap;
 
@@ -43,15 +42,8 @@ impl Records for RecordLog {
         self.read(chunk.lines, each);
     }
 
-    fn take_reading(&mut self) -> LogReading {
-        self.take_reading()
-    }
-
-    fn newest_ms(&self) -> i64 {
-        self.newest_ms()
-    }
-
-    fn state(&self) -> Result<Option<String>> {
-        to_store(self.state())
+    fn piece(&mut self, bytes: u64, position: Option<String>) -> Result<Piece> {
+        let (reading, newest_ms) = (self.take_reading(), self.newest_ms());
+        Ok(Piece { bytes, reading, newest_ms, position, state: to_store(self.state())? })
     }
 }

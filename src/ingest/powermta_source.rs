@@ -2,13 +2,12 @@
 //!
 //! Not here: what records mean (`crate::maillog`).
 
-use super::log_reader::{LogReader, stored, to_store};
+use super::log_reader::{LogReader, Piece, stored, to_store};
 use super::record_source::{self, Records};
 use crate::clock;
 use crate::config::MailLog;
 use crate::error::Result;
 use crate::maillog::Delivery;
-use crate::maillog::log_health::LogReading;
 use crate::maillog::powermta::Accounting;
 use crate::maillog::tail::{Chunk, Tail};
 
@@ -29,15 +28,8 @@ impl Records for Accounting {
         self.read(chunk, each);
     }
 
-    fn take_reading(&mut self) -> LogReading {
-        self.take_reading()
-    }
-
-    fn newest_ms(&self) -> i64 {
-        self.newest_ms()
-    }
-
-    fn state(&self) -> Result<Option<String>> {
-        to_store(self.state())
+    fn piece(&mut self, bytes: u64, position: Option<String>) -> Result<Piece> {
+        let (reading, newest_ms) = (self.take_reading(), self.newest_ms());
+        Ok(Piece { bytes, reading, newest_ms, position, state: to_store(self.state())? })
     }
 }

@@ -8,18 +8,13 @@ use super::delivery_counter::ChangedDeliveries;
 use super::log_reader::{LogReader, Piece};
 use crate::error::Result;
 use crate::maillog::Delivery;
-use crate::maillog::log_health::LogReading;
 use crate::maillog::tail::{Chunk, Tail};
 
 /// What reads the records.
 pub(crate) trait Records {
     fn read(&mut self, chunk: &Chunk<'_>, each: &mut dyn FnMut(&Delivery<'_>));
-    /// What the lines were, since the last call.
-    fn take_reading(&mut self) -> LogReading;
-    /// The latest time of a record, milliseconds since 1970.
-    fn newest_ms(&self) -> i64;
-    /// What has to be stored.
-    fn state(&self) -> Result<Option<String>>;
+    /// What was read since the last call: this many bytes, up to a position.
+    fn piece(&mut self, bytes: u64, position: Option<String>) -> Result<Piece>;
 }
 
 /// Reads to the end, or for as long as there is time; returns whether there is.
@@ -50,13 +45,7 @@ pub(crate) fn read(
         }
         let Some(mut batch) = batch else { return Ok(true) };
         reader.finish(&mut batch)?;
-        let piece = Piece {
-            bytes: tail.notes().bytes - before,
-            reading: records.take_reading(),
-            newest_ms: records.newest_ms(),
-            position: position(tail)?,
-            state: records.state()?,
-        };
+        let piece = records.piece(tail.notes().bytes - before, position(tail)?)?;
         reader.commit(batch, None, piece)?;
         if !more {
             return Ok(true);

@@ -66,12 +66,13 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The whole file.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// The whole file. The defaults are those of an empty one: `Tables::default()` names no policy.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Tables {
     /// The policy that decides about messages; `--policy` overrides. `policy = "NAME"` is read as
     /// this key.
+    #[serde(default = "sink")]
     pub(crate) default_policy: String,
     /// The directory of store, spool, logs and compiled policies, unless they are set individually.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,39 +112,7 @@ pub(crate) struct Tables {
     pub(crate) policy: BTreeMap<String, PolicyTable>,
 }
 
-impl Default for Tables {
-    fn default() -> Tables {
-        Tables {
-            default_policy: "sink".into(),
-            state: None,
-            store: StoreTable::default(),
-            dns: DnsTable::default(),
-            network: NetworkTable::default(),
-            auth: AuthTable::default(),
-            message: MessageTable::default(),
-            relay: RelayTable::default(),
-            lmtp: LmtpTable::default(),
-            log: LogTable::default(),
-            logs: Vec::new(),
-            index: IndexTable::default(),
-            export: ExportTable::default(),
-            events: Vec::new(),
-            send: SendTable::default(),
-            visit: VisitTable::default(),
-            limits: LimitsTable::default(),
-            policies: PoliciesTable::default(),
-            verp: VerpTable::default(),
-            notify: Vec::new(),
-            cycle: Vec::new(),
-            alerts: AlertsTable::default(),
-            alert: Vec::new(),
-            kept: KeptTable::default(),
-            suppression: SuppressionTable::default(),
-            shared: SharedTable::default(),
-            access: AccessTable::default(),
-            serve: ServeTable::default(),
-            unproven: UnprovenTable::default(),
-            policy: BTreeMap::new(),
-        }
-    }
+/// The policy that decides without a choice.
+fn sink() -> String {
+    "sink".to_owned()
 }
