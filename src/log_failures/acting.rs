@@ -81,11 +81,9 @@ impl Acting<'_, '_> {
         let known = self.house.store.known_keys(&keys)?;
         let mut keys = known.iter();
         failures.retain(|_| keys.next() == Some(&false));
-        for failed in failures.iter_mut().filter(|failed| failed.final_recipient.is_some()) {
-            if !self.index.whole_alias_failed(failed.row())? {
-                failed.forget_alias();
-            }
-        }
+        let aliased = failures.iter().filter(|failed| failed.final_recipient.is_some());
+        let dead = self.index.whole_aliases_failed(&aliased.map(FailedDelivery::row).collect::<Vec<_>>())?;
+        failures.iter_mut().filter(|one| !dead.contains(&one.row())).for_each(FailedDelivery::forget_alias);
         let addresses: Vec<&str> = failures.iter().flat_map(FailedDelivery::addresses).collect();
         let mut last = self.index.last_successes(&addresses)?.into_iter();
         for failed in &mut failures {
