@@ -60,12 +60,20 @@ pub(crate) fn put_some(directory: &Path, name: &str, lines: &[u8]) -> io::Result
 /// The file, and how many bytes of the lines are in it.
 fn put_what_fits(directory: &Path, name: &str, lines: &[u8]) -> io::Result<(File, usize)> {
     let file = open_today(directory, name)?;
-    let length = file.metadata()?.len();
+    let mut length = file.metadata()?.len();
     if length == 0 {
         // Whoever finds something in the file knows that its name is durable.
         sync_names(directory)?;
     }
-    if length > 0 && !ends_line(&file, length)? {
+    let mut is_cut = length > 0 && !ends_line(&file, length)?;
+    if is_cut {
+        // Another writer may be in the middle of a write, of which the file has some pages. A write
+        // of nothing waits until it is over.
+        write(&file, b"")?;
+        length = file.metadata()?.len();
+        is_cut = !ends_line(&file, length)?;
+    }
+    if is_cut {
         let written = write(&file, &[b"\n", lines].concat())?;
         return Ok((file, written.saturating_sub(1)));
     }
@@ -262,26 +270,25 @@ mod tests {
     }
 
     #[test]
-    fn b40_lines_of_many_writers_are_all_there() {
+    fn b40_lines_of_many_writers_are_all_there_and_nothing_else() {
         let directory = std::env::temp_dir().join(format!("carom-log-{:x}", fastrand::u64(..)));
         std::thread::scope(|scope| {
             for writer in 0..8 {
                 let directory = &directory;
                 scope.spawn(move || {
-                    for number in 0..100 {
-                        append(directory, "messages", &format!("{writer} {number} {}", "x".repeat(2000)))
-                            .unwrap();
+                    // The lines cross pages of the file.
+                    let rest = "x".repeat(6000);
+                    for number in 0..500 {
+                        append(directory, "messages", &format!("{writer} {number} {rest}")).unwrap();
                     }
                 });
             }
         });
-        let lines: usize = days(&directory, "messages")
-            .unwrap()
-            .iter()
-            .map(|day| fs::read_to_string(&day.path).unwrap())
-            .map(|text| text.lines().filter(|line| line.len() > 2000).count())
-            .sum();
+        let days = days(&directory, "messages").unwrap();
+        let texts: Vec<String> = days.iter().map(|day| fs::read_to_string(&day.path).unwrap()).collect();
         fs::remove_dir_all(&directory).unwrap();
-        assert_eq!(lines, 800);
+        let lines = || texts.iter().flat_map(|text| text.lines());
+        assert_eq!(lines().filter(|line| line.len() > 6000).count(), 4000);
+        assert_eq!(lines().count(), 4000, "a write that is not over was taken for one that was cut off");
     }
 }
