@@ -64,11 +64,12 @@ fn deliveries(
 ) -> Result<()> {
     // While another tick reads a log, what it notes could be ticked off unseen.
     let Some(_alone) = Index::lock(&config.index_path())? else { return Ok(()) };
-    let (mut lines, mut id) = (Vec::new(), String::new());
+    let (mut lines, mut data, mut id) = (Vec::new(), Vec::new(), String::new());
     while !deadline.passed() {
         lines.clear();
         let rows = index.pending_work(PendingWork::Event, TOGETHER, &mut |row, found| {
-            let data = event_line::rendered(found)?;
+            data.clear();
+            event_line::render(&mut data, found)?;
             let state = stable_id(&[host.as_bytes(), &data]);
             id.clear();
             // Writing to a text cannot fail.

@@ -32,12 +32,14 @@ pub(super) fn write<T: Serialize>(
     (host, at_ms): (&str, i64),
     data: &T,
 ) -> Result<()> {
-    write_rendered(to, kind, id, (host, at_ms), &rendered(data)?)
+    let mut rendered = Vec::new();
+    render(&mut rendered, data)?;
+    write_rendered(to, kind, id, (host, at_ms), &rendered)
 }
 
 /// Data as it is in its event.
-pub(super) fn rendered<T: Serialize>(data: &T) -> Result<Vec<u8>> {
-    serde_json::to_vec(data).context("JSON")
+pub(super) fn render<T: Serialize>(to: &mut Vec<u8>, data: &T) -> Result<()> {
+    serde_json::to_writer(to, data).context("JSON")
 }
 
 /// The same for data that is rendered already.
