@@ -96,9 +96,10 @@ impl Destined {
     fn line<'l>(&'l self, policy: &'l Policy, verdict: &'l Verdict) -> Option<MessageLine<'l>> {
         let DecidedPlan { plan, digest, tally, reason, unproven } = self.decided.as_ref()?;
         let line = MessageLine::of_mail(&self.mail, DecidedBy::of(policy, digest.clone()), verdict);
-        let matches_nobody = plan.steps.iter().any(|step| matches!(step.action, Action::KeepUnmatched(_)));
-        let reason = reason.clone().or_else(|| matches_nobody.then(|| UNMATCHED_TEXT.to_owned()));
-        let line = line.because(reason).without_effect(unproven.as_ref().map(|one| one.reason));
+        let is_unmatched = || plan.steps.iter().any(|step| matches!(step.action, Action::KeepUnmatched(_)));
+        let matches_nobody = || (unproven.is_none() && is_unmatched()).then(|| UNMATCHED_TEXT.to_owned());
+        let line = line.because(reason.clone().or_else(matches_nobody));
+        let line = line.without_effect(unproven.as_ref().map(|one| one.reason));
         let line =
             line.expecting(plan.expect.clone()).named(self.mail.message_id()).of_file(self.mail.file_name());
         let line = line.about(self.facts.message.reported_on().map(str::to_owned));
