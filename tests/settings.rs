@@ -180,7 +180,7 @@ fn check_names_the_line_of_a_wrong_setting_of_a_policy() {
     for pattern in ["'.*user.*unknown'", "'^550'", "'\\d+ users'", "'mailbox [a-z]+'", "'(?i)user unknown'"] {
         let sandbox = Sandbox::new().config(&rule(pattern));
         let checked = sandbox.run(&["check"], b"");
-        let place = format!("line {}: rules[0] (ours): ", line(&sandbox, "[[policy.bounce.settings.rules]]"));
+        let place = format!("line {}: rules[0] (ours): ", line(&sandbox, "pattern ="));
         assert!(checked.code == 1 && checked.stdout.contains(&place), "{pattern} {place}: {checked:?}");
     }
     for pattern in ["'(user|recipient) unknown'", "'^rejected$'", "'mailbox * full'"] {

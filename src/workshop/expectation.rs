@@ -16,10 +16,10 @@ use crate::files::regular;
 use crate::mail::Mail;
 use crate::policy::{Policy, Use, Wanted};
 use crate::text::crlf;
+use imara_diff::{Algorithm, Diff, Hunk, InternedInput, Token};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use similar::{ChangeTag, TextDiff};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -88,20 +88,31 @@ impl Comparison {
 
 /// The difference of two texts, with three lines of context.
 pub(crate) fn difference(before: &str, after: &str) -> String {
-    let diff = TextDiff::from_lines(before, after);
+    const CONTEXT: usize = 3;
+    let input = InternedInput::new(before, after);
+    let of = |sign, tokens: &[Token]| -> Vec<(char, &str)> {
+        tokens.iter().map(|token| (sign, input.interner[*token])).collect()
+    };
+    let (mut lines, mut same_from) = (Vec::new(), 0);
+    let mut diff = Diff::compute(Algorithm::Histogram, &input);
+    diff.postprocess_lines(&input);
+    for Hunk { before, after } in diff.hunks() {
+        lines.extend(of(' ', &input.before[same_from..before.start as usize]));
+        lines.extend(of('-', &input.before[before.start as usize..before.end as usize]));
+        lines.extend(of('+', &input.after[after.start as usize..after.end as usize]));
+        same_from = before.end as usize;
+    }
+    lines.extend(of(' ', &input.before[same_from..]));
+    let is_shown = |place: usize| {
+        let near = &lines[place.saturating_sub(CONTEXT)..lines.len().min(place + CONTEXT + 1)];
+        near.iter().any(|(sign, _)| *sign != ' ')
+    };
     let mut text = String::new();
-    for (place, group) in diff.grouped_ops(3).iter().enumerate() {
-        if place > 0 {
+    for (place, (sign, line)) in lines.iter().enumerate().filter(|(place, _)| is_shown(*place)) {
+        if !text.is_empty() && !is_shown(place - 1) {
             text.push_str("  …\n");
         }
-        for change in group.iter().flat_map(|operation| diff.iter_changes(operation)) {
-            let sign = match change.tag() {
-                ChangeTag::Delete => '-',
-                ChangeTag::Insert => '+',
-                ChangeTag::Equal => ' ',
-            };
-            text.push_str(&format!("{sign} {}\n", change.value().trim_end_matches('\n')));
-        }
+        text.push_str(&format!("{sign} {}\n", line.trim_end_matches('\n')));
     }
     text
 }
