@@ -22,6 +22,8 @@ pub(crate) const PREDICATES: [&[u8]; 8] =
 pub(crate) const RELATIVES: [&[u8]; 2] = [b"which", b"whom"];
 /// Before a relative pronoun: the subject is where something comes from.
 pub(crate) const SOURCES: [&[u8]; 5] = [b"by", b"from", b"through", b"via", b"with"];
+/// Before a relative pronoun: the subject is where something of ours goes.
+const GOALS: [&[u8]; 5] = [b"as", b"for", b"on", b"to", b"under"];
 /// What you do with an address that you write to.
 const REACHING: [&[u8]; 27] = [
     b"addressed",
@@ -132,7 +134,8 @@ const WRITTEN_TO: [&[u8]; 13] = [
     b"request",
 ];
 /// More words, one of which each such clause holds (`near`).
-pub(crate) const IN_CLAUSES: [&[u8]; 6] = [b"whether", b"you", b"your", b"known", b"left", b"right"];
+pub(crate) const IN_CLAUSES: [&[u8]; 8] =
+    [b"whether", b"you", b"your", b"known", b"left", b"right", b"that", b"whose"];
 /// Words that a list of others may follow.
 const OPEN: [&[u8]; 5] = [b"in", b"my", b"on", b"our", b"the"];
 /// What is said of a thing before its name.
@@ -178,9 +181,40 @@ fn is_source(found: &[u8]) -> bool {
     let is_of_yours = |three: &[&[u8]]| {
         three[1] == b"your" && BESIDE_YOURS.contains(&three[0]) && !WRITTEN_TO.contains(&three[2])
     };
+    let is_goal = |place: usize| GOALS.contains(&found[place]) && RELATIVES.contains(&found[place + 1]);
+    let is_passed =
+        |place: usize| is_goal(place) && is_passed_on(&found[place + 2..]) || is_described(&found, place);
     found.windows(2).any(is_relative)
+        || (1..found.len().saturating_sub(1)).any(is_passed)
         || found.windows(2).enumerate().any(is_act)
         || found.windows(3).any(is_of_yours)
+}
+
+/// `to which this alias points`, `to which we must report`, but not `to which your message was sent`
+fn is_passed_on(after: &[&[u8]]) -> bool {
+    let is_article = |word: &&&[u8]| matches!(**word, b"a" | b"an" | b"our" | b"that" | b"the" | b"this");
+    let mut words = after.iter().skip_while(is_article);
+    let Some(subject) = words.next() else { return false };
+    match *subject {
+        b"we" => !words.next().is_some_and(|verb| REACHING.contains(verb)),
+        b"you" | b"your" | b"it" | b"they" | b"delivery" => false,
+        noun => is_noun(noun) && !WRITTEN_TO.contains(&noun.strip_suffix(b"s").unwrap_or(noun)),
+    }
+}
+
+/// `mailbox that the rule copies to`, `account whose rules we ran`, but not `address that the message
+/// was sent to`
+fn is_described(found: &[&[u8]], place: usize) -> bool {
+    let after = &found[place + 1..];
+    let begins = match found[place] {
+        b"that" | b"which" => matches!(after[0], b"an" | b"our" | b"the" | b"this"),
+        b"whose" => !SUBJECT.has(after[0]),
+        _ => false,
+    };
+    begins
+        && SUBJECT.has(found[place - 1])
+        && is_passed_on(after)
+        && !after.iter().any(|word| REACHING.contains(word))
 }
 
 /// `not found on this node`, `no such user in the list of permitted correspondents`
@@ -275,6 +309,17 @@ mod tests {
     fn a_clause_says_whose_the_subject_is() {
         for (text, found) in [
             ("the mailbox from which it came is unknown", "mailbox from which it came is unknown"),
+            (
+                "the mailbox to which this alias points does not exist",
+                "mailbox to which this alias points does not exist",
+            ),
+            ("the address to which we must report is unknown", "address to which we must report is unknown"),
+            (
+                "the mailbox that the alias points to does not exist",
+                "mailbox that the alias points to does not exist",
+            ),
+            ("the account whose rules we ran does not exist", "account whose rules we ran does not exist"),
+            ("the user as whom we run is unknown", "user as whom we run is unknown"),
             ("the server you belong to does not exist", "server you belong to does not exist"),
             ("it is open whether the account exists: no", "account exists"),
             ("the account might not exist", "account might not exist"),
@@ -304,6 +349,28 @@ mod tests {
             ),
             ("the address you entered is unknown", "address you entered is unknown"),
             ("the user is not known to this server", "user is not known"),
+            (
+                "the mailbox that the message was sent to does not exist",
+                "mailbox that the message was sent to does not exist",
+            ),
+            (
+                "the account that the sender tried to reach is unknown",
+                "account that the sender tried to reach is unknown",
+            ),
+            ("the user whose mailbox this was does not exist", "user whose mailbox this was does not exist"),
+            (
+                "the address to which your message was sent is unknown",
+                "address to which your message was sent is unknown",
+            ),
+            (
+                "the mailbox to which messages were sent is unknown",
+                "mailbox to which messages were sent is unknown",
+            ),
+            (
+                "the mailbox to which we tried to deliver is unknown",
+                "mailbox to which we tried to deliver is unknown",
+            ),
+            ("the mailbox to which it was sent is unknown", "mailbox to which it was sent is unknown"),
             ("no such user in the directory", "no such user"),
             ("user unknown in virtual mailbox table (in reply to rcpt", "user unknown"),
             ("no such user at this host please check", "no such user"),

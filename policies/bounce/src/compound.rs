@@ -20,6 +20,14 @@ const PART: &List = List::named("part-of-subjects");
 pub(crate) const SYSTEM_USER: &List = List::named("system-user");
 
 const ARTICLES: [&[u8]; 8] = [b"a", b"an", b"any", b"one", b"our", b"that", b"the", b"this"];
+/// Between what belongs to somebody and its noun: `the owner of the old mailbox`.
+const QUALIFIERS: &List = List::named("qualifier-of-subject");
+/// Before a subject they leave open whose it is: `redirect target address`.
+const GOALS: [&[u8]; 2] = [b"destination", b"target"];
+/// No other subject than the recipient, or than what went wrong: `the address you gave is`.
+const NOBODY_ELSE: &List = List::named("nobody-else");
+/// As many words of them and articles are passed.
+const FEW: usize = 3;
 /// What a predicate without its subject begins with.
 const VERBS: [&[u8]; 8] = [b"are", b"could", b"does", b"doesn't", b"is", b"isn't", b"not", b"was"];
 /// Before "of": what follows is the subject, and no thing of it.
@@ -27,6 +35,11 @@ const OF_MANY: [&[u8]; 10] =
     [b"both", b"few", b"last", b"many", b"more", b"most", b"several", b"three", b"two", b"which"];
 /// What stands between a subject and what it has not, or is not.
 const AUXILIARIES: [&[u8]; 6] = [b"are", b"had", b"has", b"have", b"is", b"was"];
+/// Before what a subject is said to be.
+const BEING: [&[u8]; 6] = [b"be", b"became", b"become", b"been", b"is", b"was"];
+/// Between the subject and these.
+const LINKING: [&[u8]; 9] =
+    [b"appears", b"had", b"has", b"out", b"proved", b"seems", b"to", b"turned", b"turns"];
 /// Who acts as a user is a program.
 const ACTING: [&[u8]; 8] =
     [b"authenticated", b"bound", b"connected", b"executed", b"in", b"run", b"running", b"started"];
@@ -62,15 +75,28 @@ pub(crate) fn is_of_another(text: &[u8], span: &Range<usize>) -> bool {
     if noun == b"@" && is_yours(text, start) {
         return true;
     }
+    if is_of_two_words(text, start, first) && is_preceded(text, start) {
+        return true;
+    }
     if SUBJECT.has(noun) {
         let after = start + noun.len();
         return is_preceded(text, start) || is_followed(text, after, end) || is_system_user(text, after);
     }
     let last = word_start(text, end);
     let is_noun_last = SUBJECT.has(&text[last..end]);
-    (is_noun_last && last > start && (is_preceded(text, last) || is_of_other_thing(text, start)))
+    let is_others = || is_preceded(text, last) || is_of_other_thing(text, start) || is_called_so(text, start);
+    (is_noun_last && last > start && is_others())
         || (is_noun_last && (is_followed(text, end, usize::MAX) || is_system_user(text, end)))
         || is_said_of_other_subject(text, start, VERBS.contains(&first) && !knows(&text[span.clone()]))
+}
+
+/// `local user`, `email box`
+fn is_of_two_words(text: &[u8], start: usize, first: &[u8]) -> bool {
+    let is_begun = matches!(first, b"local" | b"email" | b"e-mail" | b"mail");
+    is_begun && {
+        let second = following(text, start + first.len()).next();
+        second.is_some_and(|word| matches!(&text[word], b"user" | b"box" | b"drop"))
+    }
 }
 
 /// `the domain after your @`
@@ -108,9 +134,38 @@ fn is_said_of_other_subject(text: &[u8], start: usize, begins_with_verb: bool) -
     let word = before(text, start);
     let has_auxiliary = AUXILIARIES.contains(&&text[word.clone()]);
     let subject = if has_auxiliary { before(text, word.start) } else { word };
+    (has_auxiliary || begins_with_verb) && is_other_subject(text, subject)
+}
+
+fn is_other_subject(text: &[u8], subject: Range<usize>) -> bool {
     let named = &text[subject.clone()];
-    (has_auxiliary || begins_with_verb)
-        && if SUBJECT.has(named) { is_preceded(text, subject.start) } else { is_other(named) }
+    if SUBJECT.has(named) {
+        is_preceded(text, subject.start)
+    } else {
+        is_other(named)
+    }
+}
+
+/// `the approver is an unknown user`, `a delegate turned out to be an invalid recipient`
+fn is_called_so(text: &[u8], start: usize) -> bool {
+    let article = before(text, start);
+    if !ARTICLES.contains(&&text[article.clone()]) {
+        return false;
+    }
+    let is_adverb = |word: &[u8]| word.ends_with(b"ly") || word == b"now" || word == b"still";
+    let mut verb = before(text, article.start);
+    if is_adverb(&text[verb.clone()]) {
+        verb = before(text, verb.start);
+    }
+    if !BEING.contains(&&text[verb.clone()]) {
+        return false;
+    }
+    let mut subject = before(text, verb.start);
+    while LINKING.contains(&&text[subject.clone()]) || is_adverb(&text[subject.clone()]) {
+        subject = before(text, subject.start);
+    }
+    let named = &text[subject.clone()];
+    !NOBODY_ELSE.has(named) && !is_part(named) && is_other_subject(text, subject)
 }
 
 /// Whether a noun stands before the one that begins here, or one that is of it.
@@ -120,25 +175,36 @@ fn is_preceded(text: &[u8], noun: usize) -> bool {
     }
     let is_quoted = noun > 0 && b"\"'`".contains(&text[noun - 1]);
     let mut word = before(text, noun - usize::from(is_quoted));
-    let is_bare = !ARTICLES.contains(&&text[word.clone()]);
-    if !is_bare {
-        word = before(text, word.start);
-    }
-    if matches!(&text[word.clone()], b"of" | b"for") {
-        let head = &text[before(text, word.start)];
+    let of = passed(text, word.clone());
+    if matches!(&text[of.clone()], b"of" | b"for" | b"behind") {
+        let head = &text[before(text, of.start)];
         // `a member of the list`
         let is_of_many = matches!(&text[noun..word_end(text, noun)], b"group" | b"list");
-        let is_owned =
-            &text[word] == b"of" && is_noun(head) && !SUBJECT.has(head) && !OF_MANY.contains(&head);
+        let is_owned = &text[of] == b"of" && is_noun(head) && !SUBJECT.has(head) && !OF_MANY.contains(&head);
         return (is_owned || is_other(head) || is_of_many && SUBJECT.has(head)) && !is_part(head);
     }
+    let is_goal = GOALS.contains(&&text[word.clone()]);
+    if is_goal {
+        word = before(text, word.start);
+    }
     let word = &text[word];
-    if word == b"your" && text[noun..].starts_with(b"recipient") {
+    if word == b"your" && (is_goal || text[noun..].starts_with(b"recipient")) {
         return false;
     }
     let whose = word.strip_suffix(b"'s").unwrap_or(word);
     let is_machine = SUBJECT.has(whose) && SUBJECT_NO_MORE.has(&text[noun..word_end(text, noun)]);
-    is_bare && (is_machine || is_name(word) && !is_familiar(word))
+    is_machine || is_name(word) && !is_familiar(word) && !ARTICLES.contains(&word)
+}
+
+/// The word before articles and qualifiers, of which this may be one.
+fn passed(text: &[u8], mut word: Range<usize>) -> Range<usize> {
+    for _ in 0..FEW {
+        if !is_passed(&text[word.clone()]) {
+            break;
+        }
+        word = before(text, word.start);
+    }
+    word
 }
 
 /// Whether a word is a noun other than the recipient's.
@@ -148,6 +214,10 @@ fn is_other(word: &[u8]) -> bool {
 
 pub(crate) fn is_familiar(word: &[u8]) -> bool {
     BEFORE.has(word) || SUBJECT.has(word) && !SUBJECT_NO_MORE.has(word)
+}
+
+fn is_passed(word: &[u8]) -> bool {
+    ARTICLES.contains(&word) || QUALIFIERS.has(word)
 }
 
 /// Whether a noun stands after the one that ends here. What ends at `last` was said of the subject.
@@ -175,7 +245,7 @@ pub(crate) fn is_quoted_name(after: &[u8]) -> bool {
 }
 
 fn is_of_another_owner(text: &[u8], of: usize) -> bool {
-    let mut words = following(text, of).map(|word| &text[word]).skip_while(|word| ARTICLES.contains(word));
+    let mut words = following(text, of).map(|word| &text[word]).skip_while(|word| is_passed(word));
     match words.next() {
         // `the recipient of your message`
         Some(b"your") => !words.next().is_some_and(is_written),
@@ -249,6 +319,20 @@ mod tests {
             ("no such account 'sa'", "no such account"),
             ("no such mailbox for the journal", "no such mailbox"),
             ("logged in as unknown user", "unknown user"),
+            ("the keeper of the old mailing list does not exist", "list does not exist"),
+            ("the guardian of that other mailbox is unknown", "mailbox is unknown"),
+            ("the sponsor for a new account does not exist", "account does not exist"),
+            ("the group's keeper is an unknown user", "unknown user"),
+            ("our approver has been an unknown user since may", "unknown user"),
+            ("the sponsor's address is an invalid address", "invalid address"),
+            ("the delegate has become an unknown user", "unknown user"),
+            ("one delegate turned out to be an invalid recipient", "invalid recipient"),
+            ("a deputy is apparently an unknown user", "unknown user"),
+            ("the keeper of this local user is not found", "local user is not found"),
+            ("the sponsor's email box does not exist", "email box does not exist"),
+            ("the guardian behind the local mailbox does not exist", "mailbox does not exist"),
+            ("forward destination mailbox not found", "mailbox not found"),
+            ("the copy target address is invalid", "address is invalid"),
         ] {
             assert!(of_another(text, found), "{text}");
         }
@@ -276,6 +360,23 @@ mod tests {
             ("the user of your mail is unknown", "user of your mail is unknown"),
             ("no such mailbox for this domain", "no such mailbox"),
             ("no such mailbox for this sms", "no such mailbox"),
+            (
+                "mailbox of the original recipient does not exist",
+                "mailbox of the original recipient does not exist",
+            ),
+            ("one of the original recipients is unknown", "recipients is unknown"),
+            ("it is an invalid mailbox", "invalid mailbox"),
+            ("this is an unknown user", "unknown user"),
+            ("the recipient is an unknown user", "unknown user"),
+            ("the problem is an unknown user", "unknown user"),
+            ("the address you tried is an invalid address", "invalid address"),
+            ("this appears to be an invalid address", "invalid address"),
+            ("it was sent to an unknown user", "unknown user"),
+            ("the local user is not found", "local user is not found"),
+            ("this email box does not exist", "email box does not exist"),
+            ("your destination mailbox does not exist", "mailbox does not exist"),
+            ("the destination mailbox does not exist", "mailbox does not exist"),
+            ("no such target mailbox: mailbox not found", "mailbox not found"),
         ] {
             assert!(!of_another(text, found), "{text}");
         }

@@ -57,7 +57,8 @@ const COUNTS: [&[u8]; 22] = [
 /// A list of `words.toml`: the same in other languages, before any noun.
 const MANY_ABROAD: &List = List::named("many-abroad");
 /// Before an adjective and such a noun: the clause is about these words themselves.
-const OF_THEM: [&[u8]; 8] = [b"contact", b"mail", b"mailing", b"mails", b"of", b"probe", b"probing", b"to"];
+const OF_THEM: [&[u8]; 9] =
+    [b"contact", b"for", b"mail", b"mailing", b"mails", b"of", b"probe", b"probing", b"to"];
 
 /// Before such a noun that a clause describes: `mailing users that do not exist`.
 const OF_ANY: [&[u8]; 6] = [b"contacting", b"mail", b"mailing", b"mails", b"probing", b"trying"];
@@ -115,6 +116,7 @@ mod tests {
             ("your last 30 recipients were unknown", "recipients were unknown"),
             ("70% of recipients do not exist", "recipients do not exist"),
             ("hosts that mail unknown users are refused", "unknown users"),
+            ("we refuse mail for nonexistent users, and you are listed", "nonexistent users"),
             ("most addresses were invalid", "addresses were invalid"),
             ("three unknown users, bye", "unknown users"),
             ("whenever one of the many recipients does not exist you pay", "recipients does not exist"),
@@ -134,6 +136,7 @@ mod tests {
             ("check if the address is right: user unknown", "address is right: user unknown"),
             ("if you see this, the user does not exist", "user does not exist"),
             ("unknown users", "unknown users"),
+            ("mail for an unknown user", "unknown user"),
             ("it was tried each time, user unknown", "user unknown"),
         ] {
             assert!(!says_nothing(text, found), "{text}");

@@ -62,7 +62,7 @@ fn has_class(pattern: &str) -> bool {
 fn has_code(plain: &str) -> bool {
     let first = plain.trim_start_matches(['^', ' ', '(', '*']);
     let end = first.find(|letter: char| "*|)$~{".contains(letter) || letter.is_whitespace());
-    let word = first[..end.unwrap_or(first.len())].as_bytes();
+    let word = &first.as_bytes()[..end.unwrap_or(first.len())];
     reply_code(word).is_some() || Status::leading(word).is_some()
 }
 

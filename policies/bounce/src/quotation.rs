@@ -30,9 +30,9 @@ fn is_announced(text: &[u8], at: usize) -> bool {
     QUOTED_AFTER.is_in(&text[from..at])
 }
 
-/// `" template`
+/// `" template`, ` (sample text)`
 fn is_called(after: &[u8]) -> bool {
-    let start = after.iter().take_while(|byte| b" \"'`".contains(byte)).count();
+    let start = after.iter().take_while(|byte| b" \"'`-(:".contains(byte)).count();
     start > 0 && QUOTED_BEFORE.has(&after[start..word_end(after, start)])
 }
 
@@ -55,6 +55,9 @@ mod tests {
             ("we answer with errors like no such mailbox", "no such mailbox"),
             ("refusals such as 'recipient not found' are counted", "recipient not found"),
             ("\"user unknown\" template is missing", "user unknown"),
+            ("user unknown - template field is empty", "user unknown"),
+            ("no such user (sample text)", "no such user"),
+            ("mailbox not found: placeholder", "mailbox not found"),
             ("placeholder (address does not exist)", "address does not exist"),
             ("beispiel: benutzer unbekannt", "benutzer unbekannt"),
         ] {
@@ -70,6 +73,8 @@ mod tests {
             ("this is a template. the user is unknown", "user is unknown"),
             ("error text: user unknown", "user unknown"),
             ("user unknown error", "user unknown"),
+            ("user unknown (sample.example.org)", "user unknown"),
+            ("user unknown - please check", "user unknown"),
             ("mail to @ failed; user unknown", "user unknown"),
         ] {
             assert!(!quoted(text, found), "{text}");

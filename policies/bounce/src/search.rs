@@ -211,12 +211,9 @@ impl Search<'_> {
                 self.literals_from(WORD, start);
             }
         }
-        for start in text.len().saturating_sub(2)..text.len() {
-            let root = if std::mem::replace(&mut in_word, text[start].is_ascii_alphanumeric()) {
-                WITHIN
-            } else {
-                WORD
-            };
+        for (start, byte) in text.iter().enumerate().skip(text.len().saturating_sub(2)) {
+            let root =
+                if std::mem::replace(&mut in_word, byte.is_ascii_alphanumeric()) { WITHIN } else { WORD };
             self.literals_from(root, start);
         }
         self.seen.threes = threes;

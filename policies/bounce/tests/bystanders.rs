@@ -111,6 +111,21 @@ fn what_only_holds_the_words_is_not_hard() {
         "550 ユーザーcronが見つかりません",
         "550 5.1.1 address not found in the user's list",
         "550 5.1.1 mailbox not found on this backend server",
+        "550 5.1.1 the keeper of the old distribution list no longer exists",
+        "550 5.1.1 the sponsor for the new account does not exist",
+        "550 the forward destination mailbox was not found",
+        "550 the group's sponsor is an unknown user",
+        "550 5.1.1 user unknown - template field RCPT is empty",
+        "554 5.1.1 we refuse mail for nonexistent users; yours was taken for spam",
+        "550 the sponsor's email box does not exist",
+        "550 5.1.1 one delegate turned out to be an unknown user",
+        "550 5.1.1 the mailbox to which this alias points does not exist",
+        "550 5.1.1 the mailbox that the alias points to does not exist",
+        "550 5.1.1 the user as whom we run is unknown",
+        "550 ไม่พบบัญชีผู้ส่ง",
+        "550 找不到寄件者帳號",
+        "550 recipient verification could not be completed",
+        "550 5.1.1 callback verify was put off",
     ] {
         let class = classify(&Failure { text, recipient: "kim@dest.example", ..Failure::default() });
         assert_ne!(class.severity, Severity::Hard, "{} by {}: {text}", class.reason, class.rule);
@@ -179,6 +194,17 @@ fn the_recipient_stays_hard() {
         "550 5.1.1 A caixa postal do destinatário não existe",
         "550 5.1.1 存在しないメールアドレスです",
         "550 5.1.1 用户kim不存在 <kim@dest.example>",
+        "550 5.1.1 your destination mailbox does not exist",
+        "550 5.1.1 the target address is unknown",
+        "550 5.1.1 it is an invalid mailbox",
+        "550 5.1.1 the address you tried is an invalid address",
+        "550 5.1.1 this appears to be an invalid address",
+        "550 5.1.1 the address to which your message was sent does not exist",
+        "550 5.1.1 the recipient is an unknown user",
+        "550 5.1.1 kim is an unknown user",
+        "550 5.1.1 one of the original recipients does not exist",
+        "550 5.1.1 recipient verification failed",
+        "550 5.1.1 the mailbox of the original recipient does not exist",
     ] {
         let class =
             classify(&Failure { text, stage: "RCPT", recipient: "kim@dest.example", ..Failure::default() });

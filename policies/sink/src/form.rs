@@ -88,7 +88,8 @@ pub fn sender(value: &Value) -> Formed<Sender> {
 /// A factor for each day of whole weeks.
 pub fn factors(value: &Value) -> Formed<Vec<f64>> {
     let read = || json::list(value)?.iter().map(json::number).collect::<Option<Vec<f64>>>();
-    let whole_weeks = |factors: &Vec<f64>| !factors.is_empty() && factors.len() % 7 == 0;
+    let whole_weeks =
+        |factors: &Vec<f64>| !factors.is_empty() && factors.chunks_exact(7).remainder().is_empty();
     read()
         .filter(|factors| whole_weeks(factors) && factors.iter().all(|factor| *factor >= 0.0))
         .ok_or("give seven factors, 0 or more, for each week, Monday first")
