@@ -19,10 +19,12 @@ export LIBSQLITE3_FLAGS='-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS
 
 # The libraries are built once; what follows `--` is for the last step alone. The file has a fixed
 # address: a position-independent one relocates every pointer in its data at each start, which takes
-# 180 page faults more and 0.7 ms. Functions with the same code are kept once.
+# 180 page faults more and 0.7 ms. Functions with the same code are kept once, and only small
+# ones are copied from one crate into another.
 link() {
     cargo rustc --profile dist --bin carom -- \
-        -C target-feature=+crt-static -C relocation-model=static -C link-arg=-Wl,--icf=all "$@"
+        -C llvm-args=-import-instr-limit=10 -C target-feature=+crt-static \
+        -C relocation-model=static -C link-arg=-Wl,--icf=all "$@"
 }
 
 # A state directory, a zone, and a mail server that takes what is sent.
