@@ -69,12 +69,17 @@ fn with_spool() -> (Sandbox, PathBuf) {
     let sandbox = Sandbox::new().config("[relay]\nsettle = 0\n");
     let spool = sandbox.path("spool");
     fs::create_dir(&spool).unwrap();
+    fill(&spool);
+    fs::create_dir(sandbox.path("state")).unwrap();
+    (sandbox, spool)
+}
+
+/// Three messages.
+fn fill(spool: &Path) {
     for number in 1..4 {
         let from = format!("Return-Path: <{SENDER}>\r\nDelivered-To: {TO}\r\n").into_bytes();
         fs::write(spool.join(format!("{number}.msg")), [from, plain(TO)].concat()).unwrap();
     }
-    fs::create_dir(sandbox.path("state")).unwrap();
-    (sandbox, spool)
 }
 
 #[test]
@@ -218,6 +223,24 @@ fn with_few_file_descriptors_the_relay_removes_nothing_that_it_has_not_handled()
     assert!(refused > 0);
     assert_eq!(sandbox.run(&["relay", directory], b"").code, 0);
     assert_eq!((messages(&spool), sandbox.counter("accept")), (0, 3));
+}
+
+/// Workers take each other's last file descriptor at any moment, also between a commit and its
+/// sync: a message that was committed was left once, and counted again.
+#[test]
+fn with_few_file_descriptors_what_is_left_was_not_counted() {
+    let (sandbox, spool) = with_spool();
+    let directory = spool.to_str().unwrap();
+    sandbox.verify_policy();
+    for round in 1..=20 {
+        fill(&spool);
+        for most in 11..15 {
+            let ran = run(limited(&sandbox, &format!("--nofile={most}"), &["relay", directory]), b"");
+            let all = sandbox.counter("accept") as usize + messages(&spool);
+            assert_eq!(all, 3 * round, "round {round}, {most}: {ran:?}");
+        }
+        assert_eq!(sandbox.run(&["relay", directory], b"").code, 0);
+    }
 }
 
 /// What is left is tried again under another name: only its last try may count.

@@ -154,7 +154,7 @@ fn every_filter_picks_what_it_says() {
     assert_eq!(deliveries(&sandbox, &["--recipient", &user(3)])[0]["attempts"], 2);
     let wrong = sandbox.run(&["deliveries", "--status", "lost"], b"");
     assert!(wrong.code == 1 && wrong.stderr.contains("use sent, bounced"), "{wrong:?}");
-    let wrong = sandbox.run(&["deliveries", "--since", "yesterday"], b"");
+    let wrong = sandbox.run(&["deliveries", "--since", "gestern"], b"");
     assert!(wrong.code == 1 && wrong.stderr.contains("7d"), "{wrong:?}");
 }
 

@@ -313,15 +313,17 @@ fn commit(connection: &Connection, group: Vec<Queued>, patience: Duration, log: 
     }
     let (operations, waiting): (Vec<_>, Vec<_>) =
         group.into_iter().map(|Queued { operation, done }| (operation, done)).unzip();
-    let committed = (|| {
-        let transaction = write_turn::begin(connection, patience)?;
-        operations.into_iter().try_for_each(|operation| operation(&transaction))?;
-        transaction.commit()
-    })();
     let unsynced = |error: io::Error| {
         let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
         rusqlite::Error::SqliteFailure(failure, Some(error.to_string()))
     };
+    let committed = (|| {
+        let transaction = write_turn::begin(connection, patience)?;
+        // Whoever hears of a failure tries again: then nothing may be committed.
+        log.open().map_err(unsynced)?;
+        operations.into_iter().try_for_each(|operation| operation(&transaction))?;
+        transaction.commit()
+    })();
     let outcome = committed.and_then(|()| log.sync().map_err(unsynced)).map_err(Arc::new);
     for done in waiting {
         let _ = done.send(outcome.clone());

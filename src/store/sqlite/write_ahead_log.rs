@@ -44,15 +44,21 @@ impl WriteAheadLog {
         super::beside(path, "-wal").is_file() && index.is_ok_and(|index| index.len() >= SHORTEST_INDEX)
     }
 
-    /// Makes what was committed durable, by whichever process.
-    pub(super) fn sync(&self) -> io::Result<()> {
+    /// Opens the log, so that only the disk can keep what is committed from being durable.
+    pub(super) fn open(&self) -> io::Result<()> {
         if self.file.get().is_none() {
             match File::open(&self.path) {
                 Ok(file) => drop(self.file.set(file)),
-                Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
         }
+        Ok(())
+    }
+
+    /// Makes what was committed durable, by whichever process.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.open()?;
         self.file.get().map_or(Ok(()), File::sync_data)
     }
 
