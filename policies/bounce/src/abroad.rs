@@ -13,20 +13,25 @@ use std::ops::Range;
 
 /// Lists of nouns for a recipient or a domain, and what stands between a thing and its owner.
 const LANGUAGES: [(&List, &[&[u8]]); 4] = [
-    (List::named("subject-german"), &[b"des", b"vom", b"von"]),
+    (List::named("subject-german"), &[b"des", b"fur", b"vom", b"von", b"zum", b"zur"]),
     (
         List::named("subject-romance"),
-        &[b"d", b"de", b"dei", b"del", b"dell", b"della", b"des", b"di", b"do", b"du"],
+        &[
+            b"d", b"de", b"dei", b"del", b"dell", b"della", b"des", b"di", b"do", b"du", b"para", b"per",
+            b"pour",
+        ],
     ),
-    (List::named("subject-dutch"), &[b"van"]),
+    (List::named("subject-dutch"), &[b"van", b"voor"]),
     (List::named("subject-slavic"), &[]),
 ];
 /// Words of no other language that may stand between a subject and what is said of it.
 const ENGLISH: [&[u8]; 6] = [b"by", b"does", b"doesn't", b"found", b"such", b"the"];
 /// Nouns that are English, too, where such a word follows them.
 const INTERNATIONAL: [&[u8]; 6] = [b"account", b"alias", b"domain", b"host", b"login", b"mailbox"];
-const OF: [&[u8]; 11] =
-    [b"de", b"del", b"della", b"der", b"des", b"di", b"do", b"du", b"van", b"vom", b"von"];
+const OF: [&[u8]; 18] = [
+    b"de", b"del", b"della", b"der", b"des", b"di", b"do", b"du", b"fur", b"para", b"per", b"pour", b"van",
+    b"vom", b"von", b"voor", b"zum", b"zur",
+];
 /// Articles between such a word and the owner.
 const ARTICLES: [&[u8]; 22] = [
     b"a", b"ce", b"cet", b"cette", b"de", b"den", b"deze", b"die", b"dit", b"esta", b"este", b"het", b"l",
@@ -45,6 +50,8 @@ const SENDING: &List = List::named("sending-clause");
 const THING: &List = List::named("thing-of-subject");
 const OWNER: &List = List::named("owner-abroad");
 const PLACE: &List = List::named("place-abroad");
+const HOLDING: &List = List::named("holding-abroad");
+const MESSAGE: &List = List::named("message");
 /// What begins a place, after the words: `dans la liste blanche`.
 const WHERE: [&[u8]; 19] = [
     b"auf",
@@ -94,6 +101,9 @@ pub(crate) fn is_abroad(text: &[u8], span: &Range<usize>) -> bool {
 pub(crate) fn is_of_another_abroad(text: &[u8], span: &Range<usize>) -> bool {
     let (start, end) = (span.start, span.end);
     let first = start..word_end(text, start);
+    if is_held(text, start) {
+        return true;
+    }
     let is_bare = !text[start].is_ascii();
     if is_bare && (follows_system(text, start) || THING.is_in(&text[start..end]) || is_named(text, span)) {
         return true;
@@ -110,12 +120,24 @@ pub(crate) fn is_of_another_abroad(text: &[u8], span: &Range<usize>) -> bool {
             || !is_certain && is_followed(text, first.end, end);
     }
     let is_of = |word: Range<usize>| OF.contains(&&text[word]);
+    if INTERNATIONAL.contains(&&text[first.clone()]) && is_thing_of(text, start, &OF) {
+        return true;
+    }
     if INTERNATIONAL.contains(&&text[first.clone()]) && next(text, first.end).is_some_and(is_of) {
         return is_followed(text, first.end, end);
     }
     let last = word_start(text, end)..end;
     let is_last = last.start > start && language(&text[last.clone()]).is_some();
     is_last && (is_joined(text, last.start) || is_elsewhere(text, end) || is_followed(text, end, usize::MAX))
+}
+
+/// `die Liste enthält eine unbekannte Adresse`
+fn is_held(text: &[u8], start: usize) -> bool {
+    let mut verb = before(text, start);
+    if !HOLDING.has(&text[verb.clone()]) {
+        verb = before(text, verb.start);
+    }
+    HOLDING.has(&text[verb.clone()]) && !MESSAGE.has(&text[before(text, verb.start)])
 }
 
 /// What stands between a thing and its owner in the language of a noun.
@@ -168,8 +190,10 @@ fn is_thing_of(text: &[u8], noun: usize, owned_by: &[&[u8]]) -> bool {
         Some(before) => word_start(text, before.len())..before.len(),
         None => before(text, noun),
     };
-    if !owned_by.contains(&&text[word.clone()]) && ARTICLES.contains(&&text[word.clone()]) {
-        word = before(text, word.start);
+    let further = before(text, word.start);
+    let is_owning = |word: &Range<usize>| owned_by.contains(&&text[word.clone()]);
+    if ARTICLES.contains(&&text[word.clone()]) && (!is_owning(&word) || is_owning(&further)) {
+        word = further;
     }
     let thing = before(text, word.start);
     // `caixa postal`
@@ -248,6 +272,11 @@ mod tests {
             ("klucz odbiorcy nie istnieje", "odbiorcy nie istnieje"),
             ("папка пользователя не найдена", "пользователя не найден"),
             ("destinataire inconnu dans la liste rouge", "destinataire inconnu"),
+            ("der schlussel zum postfach existiert nicht", "postfach existiert nicht"),
+            ("la llave para la cuenta no existe", "cuenta no existe"),
+            ("de erfgenaam van de mailbox bestaat niet", "mailbox bestaat niet"),
+            ("die liste enthalt eine unbekannte adresse", "unbekannte adresse"),
+            ("la regla contiene usuarios desconocidos", "usuarios desconocidos"),
             ("usuario no encontrado en la lista de permitidos", "usuario no encontrado"),
         ] {
             assert!(of_another(text, found), "{text}");
@@ -277,6 +306,8 @@ mod tests {
             ("utilisateur inconnu dans la base de donnees", "utilisateur inconnu"),
             ("benutzer nicht gefunden im verzeichnis", "benutzer nicht gefunden"),
             ("usuario no encontrado en el directorio", "usuario no encontrado"),
+            ("nachricht fur den benutzer nicht gefunden", "benutzer nicht gefunden"),
+            ("mensaje para la cuenta no existe", "cuenta no existe"),
         ] {
             assert!(!of_another(text, found), "{text}");
         }

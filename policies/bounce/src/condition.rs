@@ -5,13 +5,17 @@
 
 use crate::clause::clause_start;
 use crate::compound::is_noun;
-use crate::words::{split, List};
+use crate::words::{before, split, List};
 use std::ops::Range;
 
 /// A list of `words.toml`: what begins a clause that may not be true.
 const IF: &List = List::named("if");
 /// The same in more than one word: `each time`.
 const WHENEVER: &List = List::named("whenever");
+/// Before what somebody is not to be: `must not be an unknown user`.
+const MUST_NOT: &List = List::named("must-not");
+const ARTICLES: [&[u8]; 12] =
+    [b"a", b"an", b"any", b"een", b"ein", b"eine", b"en", b"um", b"un", b"una", b"une", b"uno"];
 const IF_CJK: [&str; 6] = ["如果", "若", "每当", "每次", "もし", "만약"];
 /// Where they begin a clause, the whole clause may not be true.
 const BEGINS: [&[u8]; 3] = [b"if", b"unless", b"whenever"];
@@ -74,7 +78,13 @@ pub(crate) fn is_conditional(text: &[u8], span: &Range<usize>) -> bool {
             || IF_CJK.iter().any(has_cjk)
     };
     let is_one_clause = || !text[span.clone()].iter().any(|byte| b":;".contains(byte));
-    !before.is_empty() && begins() && is_one_clause()
+    !before.is_empty() && (begins() || is_not_to_be(text, span.start)) && is_one_clause()
+}
+
+fn is_not_to_be(text: &[u8], start: usize) -> bool {
+    let article = before(text, start);
+    let end = if ARTICLES.contains(&&text[article.clone()]) { article.start } else { start };
+    MUST_NOT.ends(text[..end].trim_ascii_end())
 }
 
 /// Whether the words are about a number of recipients.
@@ -128,6 +138,9 @@ mod tests {
             ("ogni volta che un utente non esiste lo annotiamo", "utente non esiste"),
             ("jedes mal da ein konto nicht existiert", "konto nicht existiert"),
             ("demasiados usuarios desconocidos", "usuarios desconocidos"),
+            ("must not be an unknown user", "unknown user"),
+            ("darf kein unbekannter benutzer sein", "unbekannter benutzer"),
+            ("no debe ser un usuario desconocido", "usuario desconocido"),
         ] {
             assert!(says_nothing(text, found), "{text}");
         }

@@ -5,6 +5,9 @@
 /// A literal, whether it begins a word and whether it ends one.
 pub type Wanted<'a> = (&'a [u8], bool, bool);
 
+/// A server may put the recipient's domain after these words, and say no more.
+const REJECTED: &[u8] = b"address rejected";
+
 /// Where the pieces begin and end in the text.
 pub fn matches<'a>(
     pieces: impl Iterator<Item = Wanted<'a>>,
@@ -26,7 +29,10 @@ pub fn matches<'a>(
         last = piece;
     }
     let start = start?;
-    let is_end = |end: usize| is_nothing(unframed(&text[end..]));
+    let is_end = |end: usize| {
+        let after = unframed(&text[end..]);
+        is_nothing(after) || text[..end].ends_with(REJECTED) && is_host(after)
+    };
     if ends_text && !is_end(end) {
         let mut further = end;
         loop {
@@ -81,6 +87,13 @@ fn unframed(after: &[u8]) -> &[u8] {
     &after[..frame.unwrap_or(after.len())]
 }
 
+/// `: example.org`
+fn is_host(after: &[u8]) -> bool {
+    let Some(name) = after.strip_prefix(b": ") else { return false };
+    let name = name.trim_ascii_end();
+    name.contains(&b'.') && name.iter().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte))
+}
+
 /// Only punctuation and addresses.
 fn is_nothing(text: &[u8]) -> bool {
     text.iter().all(|byte| !byte.is_ascii_alphanumeric() && *byte < 0x80)
@@ -120,6 +133,10 @@ mod tests {
         assert!(holds("^rejected$", "550 5.7.1 <a@example.org>... Rejected."));
         assert!(!holds("^rejected$", "550 Rejected by me"));
         assert!(holds("^mail * rejected$", "mail was rejected and rejected"));
+        assert!(holds("address rejected$", "Recipient address rejected: mail.example.org (in reply to x)"));
+        assert!(
+            !holds("address rejected$", "Recipient address rejected: no") && !holds("^no$", "no: a.example")
+        );
         assert!(holds("\\(bl\\)", "see x (BL)") && holds("boite pleine", "Boîte pleine"));
         assert!(holds("邮箱已满", "对方邮箱已满，退信"));
     }

@@ -30,10 +30,11 @@ const BEFORE: usize = 64;
 const BEYOND: usize = 64;
 
 /// Lists of whole words of `words.toml`, each with the kind of its words.
-const LISTS: [(&List, u8); 7] = [
+const LISTS: [(&List, u8); 8] = [
     (List::named("or"), CHOICE),
     (List::named("if"), CONDITION),
     (List::named("whenever"), CONDITION),
+    (List::named("must-not"), CONDITION),
     (List::named("many-abroad"), MANY),
     (List::named("quoted-after"), QUOTATION),
     (List::named("quoted-before"), QUOTATION),

@@ -33,7 +33,8 @@ fn is_announced(text: &[u8], at: usize) -> bool {
 /// `" template`, ` (sample text)`
 fn is_called(after: &[u8]) -> bool {
     let start = after.iter().take_while(|byte| b" \"'`-(:".contains(byte)).count();
-    start > 0 && QUOTED_BEFORE.has(&after[start..word_end(after, start)])
+    let end = word_end(after, start);
+    start > 0 && QUOTED_BEFORE.has(&after[start..end]) && !after[end..].starts_with(b" follow")
 }
 
 #[cfg(test)]
@@ -75,6 +76,7 @@ mod tests {
             ("user unknown error", "user unknown"),
             ("user unknown (sample.example.org)", "user unknown"),
             ("user unknown - please check", "user unknown"),
+            ("no such user - errors follow", "no such user"),
             ("mail to @ failed; user unknown", "user unknown"),
         ] {
             assert!(!quoted(text, found), "{text}");

@@ -11,11 +11,14 @@
 
 use crate::about::About;
 use crate::abroad::{is_abroad, is_of_another_abroad, is_where_from, may_be_abroad};
+use crate::called::is_called_so;
 use crate::choice::{is_choice, is_slashed};
 use crate::clause::{is_elsewhere, is_of_next, is_open, is_perhaps};
 use crate::compound::{begins_with_subject, is_of_another, names};
 use crate::condition::{is_conditional, is_counted};
 use crate::first_rule::Known;
+use crate::head::explains_another;
+use crate::limited::is_limited;
 use crate::near::{Near, CHOICE, CLAUSE, CONDITION, GUESS, MANY, QUOTATION, SENDING};
 use crate::quotation::is_quoted;
 use crate::table::{Mark, Rule, MARKS, REASONS};
@@ -35,6 +38,8 @@ pub(crate) enum SaidOf {
     Open,
     /// The server names two possibilities.
     Choice,
+    /// Only some mail is refused.
+    Limited,
 }
 
 /// A list of `words.toml`.
@@ -61,6 +66,7 @@ impl SaidOf {
             SaidOf::Another => "another-named",
             SaidOf::Open => "left-open",
             SaidOf::Choice => "one-of-two",
+            SaidOf::Limited => "some-mail",
         }
     }
 
@@ -69,6 +75,7 @@ impl SaidOf {
         match self {
             SaidOf::Open => "undetermined",
             SaidOf::Choice => "filtered",
+            SaidOf::Limited => "policy-violation",
             _ if self.about() == About::Sender => "rejected",
             _ => "system-error",
         }
@@ -78,6 +85,7 @@ impl SaidOf {
         match self {
             SaidOf::Another => About::Relay,
             SaidOf::Open | SaidOf::Choice => About::Nobody,
+            SaidOf::Limited => About::Message,
             _ => self.mark().map_or(About::Sender, |mark| mark.about),
         }
     }
@@ -121,6 +129,9 @@ pub(crate) fn of_others(
     if severity != 0 {
         return None;
     }
+    if REASONS[usize::from(rule.reason)].name == "not-accept" && is_limited(text, span) {
+        return Some(SaidOf::Limited);
+    }
     // A rule that writes its severity knows that its words only say "may".
     let is_guess = || rule.severity.is_none() && is_perhaps(&text[span.clone()]);
     let (near, may_be_abroad) = (Near::to(text, span), may_be_abroad(text, span));
@@ -134,13 +145,16 @@ pub(crate) fn of_others(
     } else if near.may_be(GUESS) && is_guess()
         || near.may_be(CLAUSE) && is_open(text, span)
         || is_of_next(text, span)
+        || explains_another(text, span)
         || may_be_abroad && near.may_be(SENDING) && is_where_from(text, span)
         || is_apart(rule, text, span)
     {
         return Some(SaidOf::Another);
     }
     let span = &own_clause(text, span);
-    let is_doubted = is_of_another(text, span) || may_be_abroad && is_of_another_abroad(text, span);
+    let is_doubted = is_of_another(text, span)
+        || is_called_so(text, span)
+        || may_be_abroad && is_of_another_abroad(text, span);
     // Then it depends on the recipient's own name.
     known.asks_recipient.set(known.asks_recipient.get() || is_doubted);
     (is_doubted && !names(text, local_part(known, &text[..span.start]))).then_some(SaidOf::Another)
