@@ -32,8 +32,24 @@ pub(crate) fn run(command: &mut Command) -> Outcome<Used> {
     if status != 0 {
         return Err(format!("{command:?} ended with the status {}", status >> 8).into());
     }
+    Ok(Used { cpu_ms: cpu_ms(&used), faults: used.ru_minflt as f64 })
+}
+
+/// User and system time of the benchmark, with its peers, in milliseconds.
+pub(crate) fn own_cpu_ms() -> Outcome<f64> {
+    // SAFETY: all zeros is a valid `rusage`, and the pointer is valid during the call.
+    unsafe {
+        let mut used: libc::rusage = std::mem::zeroed();
+        match libc::getrusage(libc::RUSAGE_SELF, &raw mut used) {
+            0 => Ok(cpu_ms(&used)),
+            _ => Err(std::io::Error::last_os_error().into()),
+        }
+    }
+}
+
+fn cpu_ms(used: &libc::rusage) -> f64 {
     let ms = |time: libc::timeval| time.tv_sec as f64 * 1e3 + time.tv_usec as f64 / 1e3;
-    Ok(Used { cpu_ms: ms(used.ru_utime) + ms(used.ru_stime), faults: used.ru_minflt as f64 })
+    ms(used.ru_utime) + ms(used.ru_stime)
 }
 
 /// Runs the candidates in turns; returns for each the mean of the lowest 80 % of its runs.

@@ -1,7 +1,7 @@
 //! One process of `carom pipe` beside an empty process: CPU time, page faults, ratios.
 
+use super::lean_peers::LeanPeer;
 use super::measured::{self, PageCache, Used, in_turns};
-use super::peers::{ACCEPT, SmtpPeer};
 use super::setting::{Setting, message};
 use super::{Bench, Outcome};
 use std::fs::{self, File};
@@ -37,7 +37,7 @@ pub(crate) fn interpreted(bench: &Bench) -> Outcome<()> {
 }
 
 fn measure(bench: &Bench, how: &str) -> Outcome<()> {
-    let peer = SmtpPeer::at("127.0.0.1", 0, ACCEPT);
+    let peer = LeanPeer::smtp();
     for cache in PageCache::ALL {
         let copy = |binary: &Path, name: &str| cache.copy(binary, bench.dir.join(name));
         let empty = copy(&bench.empty, "empty.copy")?;
@@ -53,7 +53,7 @@ fn measure(bench: &Bench, how: &str) -> Outcome<()> {
 /// A line for each kind of message, and for a state directory that is new each time.
 fn table(
     bench: &Bench,
-    peer: &SmtpPeer,
+    peer: &LeanPeer,
     cache: PageCache,
     how: &str,
     empty: &Path,

@@ -1,8 +1,8 @@
 //! `carom relay` over a directory, with loopback peers: messages a second, CPU time for each, in a
 //! state directory that is new and in one that is not, and with ten times the messages.
 
+use super::lean_peers::LeanPeer;
 use super::measured::{self, Used, in_turns};
-use super::peers::{ACCEPT, SmtpPeer, Tracker};
 use super::setting::{SENDER, Setting, message};
 use super::{Bench, Outcome};
 use std::fs::{self, File};
@@ -57,14 +57,15 @@ impl Kind {
     fn measure(&self, bench: &Bench, binary: &Path, stem: &str, name: &str, empty: Used) -> Outcome<()> {
         let _ = fs::remove_dir_all(bench.dir.join(format!("{stem}.state")));
         for state in ["new", "used"] {
-            let (mail, tracker) = (SmtpPeer::at("127.0.0.1", 0, ACCEPT), Tracker::at(0));
+            let (mail, tracker) = (LeanPeer::smtp(), LeanPeer::web());
             let (settings, tables) = (settings(tracker.port), self.tables());
             let setting = Setting::new(&bench.dir, stem, mail.port, &settings, tables)?;
             let inbox = bench.dir.join(format!("{stem}.inbox"));
             self.fill(&inbox, tracker.port)?;
-            let began = Instant::now();
+            let (began, peers) = (Instant::now(), measured::own_cpu_ms()?);
             let used = measured::run(setting.carom(binary, &["relay", "-q"]).arg(&inbox))?;
             let seconds = began.elapsed().as_secs_f64();
+            let peers = measured::own_cpu_ms()? - peers;
             let left = fs::read_dir(&inbox)?.flatten().filter(|entry| entry.path().is_file()).count();
             if left > 0 {
                 return Err(format!("{}: {left} files are left", self.what).into());
@@ -72,13 +73,14 @@ impl Kind {
             let each = used.cpu_ms / self.messages as f64;
             println!(
                 "  {:52} {:6.0}/s {:6.3} ms CPU each, {:4.2} of an empty process; \
-                 {} letters, {} requests",
+                 {} letters, {} requests; carom's share of the CPU time {:.0} %",
                 format!("{}, {state} state{name}", self.what),
                 self.messages as f64 / seconds,
                 each,
                 each / empty.cpu_ms,
-                mail.mails().len(),
-                tracker.paths().len()
+                mail.served(),
+                tracker.served(),
+                100.0 * used.cpu_ms / (used.cpu_ms + peers)
             );
             fs::remove_dir_all(&inbox)?;
         }

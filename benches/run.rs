@@ -3,14 +3,14 @@
 
 mod access;
 mod asking;
+mod lean_peers;
 mod logs;
 mod measured;
-#[path = "../tests/harness/peers.rs"]
-mod peers;
 mod pipe;
 mod policies;
 mod postfix;
 mod relay;
+mod reports;
 mod scale;
 mod setting;
 
@@ -23,12 +23,13 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// A part, and its name on the command line.
 type Part = (&'static str, fn(&Bench) -> Outcome<()>);
-const PARTS: [Part; 7] = [
+const PARTS: [Part; 8] = [
     ("pipe", pipe::run),
     ("relay", relay::run),
     ("postfix", postfix::run),
     ("logs", logs::run),
     ("policies", policies::run),
+    ("reports", reports::run),
     ("scale", scale::run),
     ("access", access::run),
 ];

@@ -74,8 +74,9 @@ fn a_message_that_is_recorded_twice_has_one_verdict() {
 fn killed_while_it_acts(sandbox: &Sandbox, after_ms: u64) {
     let wal = sandbox.path("state/carom.db-wal");
     let length = || wal.metadata().map_or(0, |found| found.len());
+    let before = length();
     let mut ticking = start(sandbox.command(&["cron"]), b"");
-    while ticking.try_wait().unwrap().is_none() && length() < 100_000 {
+    while ticking.try_wait().unwrap().is_none() && length() < before + 100_000 {
         std::thread::sleep(Duration::from_millis(1));
     }
     std::thread::sleep(Duration::from_millis(after_ms));

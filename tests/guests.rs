@@ -217,3 +217,35 @@ fn wasi_is_an_empty_world() {
     let ran = seen.sandbox.run(&["policy", "check", &file], b"");
     assert!(ran.code == 0 && ran.stdout.contains("files, network and environment are empty"), "{ran:?}");
 }
+
+/// Its decision leaves something in memory, and it is asked about the return path after that.
+#[test]
+fn what_a_decision_has_left_behind_makes_no_answer_fail() {
+    let parameters = format!("(param{}) (result i32)", " i32".repeat(12));
+    let reply = "(i32.const 550) (i32.const 64) (i32.const 5) (i32.const 80) (i32.const 2)";
+    let nothing = "(i32.const 0) (i32.const 0) (i32.const 0)";
+    let bounce = format!("(drop (call $bounce {reply} {nothing} {nothing} (i32.const 0)))");
+    for (after, told) in [
+        (
+            "(if (i32.load8_u (i32.const 300)) (then unreachable)) (i32.const 1024)",
+            "fails, and is asked anew",
+        ),
+        (
+            "(if (i32.eqz (i32.load8_u (i32.const 300))) (then unreachable)) (i32.const 1024)",
+            "is asked again",
+        ),
+    ] {
+        let decide = format!("(drop (call $accept)) (i32.store8 (i32.const 300) (i32.const 1)) {bounce}");
+        let guest = Guest::new(&decide)
+            .import("actions", "bounce", "$bounce", &parameters)
+            .text(64, "5.1.1")
+            .text(80, "no")
+            .answers(after);
+        let sandbox = Sandbox::new();
+        let file = guest.write(&sandbox.path("guest.wasm"));
+        let sandbox = sandbox.config(&format!("[policy.guest]\npath = {file:?}\n"));
+        let arguments = ["pipe", "--policy", "guest", "--sender", SENDER, "--recipient", "x@sink.example"];
+        let ran = sandbox.run(&arguments, b"Subject: a\r\n\r\nb\r\n");
+        assert_eq!(ran.code, 0, "{told}: {ran:?}");
+    }
+}

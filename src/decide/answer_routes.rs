@@ -7,13 +7,15 @@ use super::{Question, Undecided};
 use crate::auth::DnsFailure;
 use crate::mailbox_syntax::split_address;
 use crate::plan::{Refusal, Route};
-use crate::policy::Policy;
 use crate::policy::recipient_facts::RecipientFacts;
+use crate::policy::{Policy, PolicyInstance};
 use std::rc::Rc;
 
 pub(super) struct AnswerRoutes<'a> {
     question: &'a Question<'a>,
     policy: &'a Policy,
+    /// The instance that has decided about the message.
+    decided: Option<PolicyInstance>,
     facts: &'a Rc<RecipientFacts>,
     by_return_path: Option<RoutesOfReturnPath>,
     /// Where the sender itself wants complaints; `Some(None)`: it does not say.
@@ -29,10 +31,10 @@ struct RoutesOfReturnPath {
 impl<'a> AnswerRoutes<'a> {
     pub(super) fn new(
         question: &'a Question<'a>,
-        policy: &'a Policy,
+        (policy, decided): (&'a Policy, Option<PolicyInstance>),
         facts: &'a Rc<RecipientFacts>,
     ) -> AnswerRoutes<'a> {
-        AnswerRoutes { question, policy, facts, by_return_path: None, by_sender: None }
+        AnswerRoutes { question, policy, decided, facts, by_return_path: None, by_sender: None }
     }
 
     /// For an answer to the return path.
@@ -58,7 +60,7 @@ impl<'a> AnswerRoutes<'a> {
         Ok(self.by_return_path.insert(known))
     }
 
-    fn find_by_return_path(&self) -> Result<RoutesOfReturnPath, Undecided> {
+    fn find_by_return_path(&mut self) -> Result<RoutesOfReturnPath, Undecided> {
         let envelope = self.facts.envelope();
         let Some((_, domain)) = split_address(&envelope.sender) else {
             return Ok(RoutesOfReturnPath::refused(Refusal::MissingReturnPath));
@@ -69,7 +71,8 @@ impl<'a> AnswerRoutes<'a> {
         let Some(exchangers) = self.exchangers(domain)? else {
             return Ok(RoutesOfReturnPath::refused(Refusal::NotRecognised));
         };
-        let mapped = self.policy.map(self.facts, &envelope.sender, &exchangers).map_err(Undecided::Policy)?;
+        let mapped = self.policy.map(&mut self.decided, self.facts, &envelope.sender, &exchangers);
+        let mapped = mapped.map_err(Undecided::Policy)?;
         let Some(mapping) = mapped.filter(|mapping| !mapping.hosts.is_empty()) else {
             let unknown = Route { hosts: exchangers, ..refused(Refusal::NotRecognised) };
             return Ok(RoutesOfReturnPath { answer: unknown.clone(), complaint: unknown });
@@ -83,11 +86,12 @@ impl<'a> AnswerRoutes<'a> {
 
     /// Where the sender itself wants complaints (RFC 9477), if the policy knows its mail
     /// exchangers. `None`: complaints go where the policy says.
-    fn find_by_sender(&self) -> Result<Option<Route>, Undecided> {
+    fn find_by_sender(&mut self) -> Result<Option<Route>, Undecided> {
         let Some(to) = self.facts.message.cfbl_address() else { return Ok(None) };
         let Some((_, domain)) = split_address(&to) else { return Ok(None) };
         let Some(exchangers) = self.exchangers(domain)? else { return Ok(None) };
-        let mapped = self.policy.map(self.facts, &to, &exchangers).map_err(Undecided::Policy)?;
+        let mapped = self.policy.map(&mut self.decided, self.facts, &to, &exchangers);
+        let mapped = mapped.map_err(Undecided::Policy)?;
         let hosts = mapped.map(|mapping| mapping.hosts).filter(|hosts| !hosts.is_empty());
         Ok(hosts.map(|hosts| Route { hosts, to, refusal: None }))
     }

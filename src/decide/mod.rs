@@ -18,7 +18,7 @@ use crate::digest;
 use crate::envelope::WantedReport;
 use crate::plan::{Action, Plan, Step, SuccessReport, Verdict};
 use crate::policy::recipient_facts::RecipientFacts;
-use crate::policy::{Decision, DecisionSequence, Failure, Policy};
+use crate::policy::{Decision, DecisionSequence, Failure, Policy, PolicyInstance};
 use answer_routes::AnswerRoutes;
 use std::fmt;
 use std::rc::Rc;
@@ -66,8 +66,9 @@ impl fmt::Display for Undecided {
 impl Question<'_> {
     /// Asks the policy for a plan, then where the answers in it may go.
     pub(crate) fn ask(&self, policy: &Policy, facts: &Rc<RecipientFacts>) -> Result<Decided, Undecided> {
-        let decision = policy.decide(facts, self.seed, self.now_ms()).map_err(Undecided::Policy)?;
-        self.complete(policy, facts, decision)
+        let decided = policy.decide(facts, self.seed, self.now_ms()).map_err(Undecided::Policy)?;
+        let (decision, instance) = decided;
+        self.complete((policy, Some(instance)), facts, decision)
     }
 
     /// The same about the next failure of a sequence.
@@ -77,17 +78,17 @@ impl Question<'_> {
         facts: &Rc<RecipientFacts>,
     ) -> Result<Decided, Undecided> {
         let decision = sequence.decide(facts, self.seed, self.now_ms()).map_err(Undecided::Policy)?;
-        self.complete(sequence.policy, facts, decision)
+        self.complete((sequence.policy, None), facts, decision)
     }
 
     fn now_ms(&self) -> u64 {
         u64::try_from(self.at_ms).unwrap_or(0)
     }
 
-    /// Finds out where the answers of a plan may go.
+    /// Finds out where the answers of a plan may go. The instance is the one that has decided.
     fn complete(
         &self,
-        policy: &Policy,
+        asked: (&Policy, Option<PolicyInstance>),
         facts: &Rc<RecipientFacts>,
         mut decision: Decision,
     ) -> Result<Decided, Undecided> {
@@ -96,7 +97,7 @@ impl Question<'_> {
             let action = Action::ReportSuccess(SuccessReport::default());
             plan.steps.push(Step { after: None, delay: 0, action });
         }
-        let mut routes = AnswerRoutes::new(self, policy, facts);
+        let mut routes = AnswerRoutes::new(self, asked, facts);
         for step in &mut plan.steps {
             match &mut step.action {
                 Action::Open(visit) | Action::Click(visit) | Action::OneClick(visit)

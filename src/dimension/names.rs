@@ -13,6 +13,7 @@ use crate::maillog::logged_reply::host;
 use foldhash::HashMap;
 use memchr::memrchr;
 use std::borrow::Cow;
+use std::sync::Arc;
 
 /// Characters of a name at most.
 const LONGEST: usize = 128;
@@ -99,10 +100,10 @@ pub(crate) const NONE: Name = 0;
 
 #[derive(Default)]
 pub(crate) struct Numbers {
-    texts: Vec<Box<str>>,
-    numbers: HashMap<Box<str>, Name>,
+    texts: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, Name>,
     /// By what follows the @ of an address: its registered domain.
-    domains: HashMap<Box<str>, Name>,
+    domains: HashMap<Arc<str>, Name>,
     /// By next hop, as logged: its name, and its provider.
     relays: HashMap<Box<str>, (Name, Name)>,
     /// The last route's sources and their number: most likely the next delivery has the same.
@@ -113,8 +114,9 @@ pub(crate) struct Numbers {
     weight: usize,
 }
 
-/// Bytes of an entry of a table beside its text.
-const ENTRY: usize = 64;
+/// Bytes of an entry of a table that has room for more, and of a text in memory beside its own.
+const ENTRY: usize = 40;
+const TEXT: usize = 24;
 
 impl Numbers {
     pub(crate) fn text(&self, name: Name) -> &str {
@@ -171,9 +173,17 @@ impl Numbers {
             return *name;
         }
         let name = self.number(&domain(address));
-        if raw.len() <= REMEMBERED {
-            self.domains.insert(raw.into(), name);
-            self.weight += raw.len() + ENTRY;
+        match self.texts.get(name as usize) {
+            // Most are registered domains themselves.
+            Some(text) if **text == *raw => {
+                self.domains.insert(text.clone(), name);
+                self.weight += ENTRY;
+            }
+            _ if raw.len() <= REMEMBERED => {
+                self.domains.insert(raw.into(), name);
+                self.weight += raw.len() + TEXT + ENTRY;
+            }
+            _ => {}
         }
         name
     }
@@ -187,7 +197,7 @@ impl Numbers {
             (self.number(&lower(cut(host))), provider(host).map_or(NONE, |provider| self.number(provider)));
         if relay.len() <= REMEMBERED {
             self.relays.insert(relay.into(), names);
-            self.weight += relay.len() + ENTRY;
+            self.weight += relay.len() + TEXT + ENTRY;
         }
         names
     }
@@ -205,10 +215,10 @@ impl Numbers {
         }
         // Memory ends before the numbers do.
         let name = self.texts.len() as Name;
-        self.texts.push(text.into());
-        self.numbers.insert(text.into(), name);
-        // The text is there twice.
-        self.weight += 2 * (text.len() + ENTRY);
+        let text: Arc<str> = text.into();
+        self.weight += text.len() + TEXT + 2 * ENTRY;
+        self.texts.push(text.clone());
+        self.numbers.insert(text, name);
         name
     }
 }
@@ -250,7 +260,7 @@ mod tests {
         let names = numbers.of(&parties, &DeliveryRoute::default());
         let text = parties.names()[0].clone().unwrap();
         assert_eq!((numbers.text(names[0]), text.chars().count()), (&*text, LONGEST));
-        let two_texts = 2 * 2 * (2 * LONGEST + ENTRY);
+        let two_texts = 2 * (2 * LONGEST + TEXT + 2 * ENTRY);
         assert!(numbers.weight() <= two_texts, "{}", numbers.weight());
     }
 }

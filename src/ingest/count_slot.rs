@@ -1,10 +1,11 @@
 //! What was counted in one interval: sums, delays and TLS levels by name, and reasons; and how it
 //! is written.
 //!
-//! Not here: what counts (`delivery_counts`). Invariant: longer intervals are given classes, and
-//! never replies, of which a stranger can send any number.
+//! Not here: what counts (`delivery_counts`), and the counts of one name (`name_count`). Invariant:
+//! longer intervals are given classes, and never replies, of which a stranger can send any number.
 
 use super::counted_classes::CountedClasses;
+use super::name_count::{NameCount, News};
 use crate::dimension::Dimension;
 use crate::dimension::names::{NONE, Name, Names, Numbers};
 use crate::error::Result;
@@ -21,81 +22,36 @@ pub(crate) struct CountSlot {
     /// What is not our own mail, in the order of [`Whose::APART`].
     apart: [Sum; 2],
     /// By kind, provider, and key of the reply.
-    pub(crate) replies: FxHashMap<(ReasonKind, Name, u64), i64>,
+    replies: FxHashMap<(ReasonKind, Name, u64), i64>,
     /// By kind, provider, and number of the class.
     reasons: FxHashMap<(ReasonKind, Name, u32), i64>,
 }
 
-/// What was counted under one name.
-#[derive(Default)]
-struct NameCount {
-    sum: Sum,
-    /// Deliveries by bucket of delay. There are few buckets.
-    delays: Vec<(u8, u32)>,
-    /// Sent deliveries by TLS level. There are few levels.
-    tls: Vec<(Name, u32)>,
-}
-
-/// What is new of a delivery.
-#[derive(Clone, Copy)]
-pub(crate) struct News<'a> {
-    pub(crate) sum: &'a Sum,
-    /// The bucket of its delay, if it was sent.
-    pub(crate) bucket: Option<u8>,
-    /// Its TLS level, if it was sent and that was logged.
-    pub(crate) level: Name,
-}
-
-impl NameCount {
-    fn add(&mut self, news: News<'_>) {
-        self.sum += news.sum;
-        if let Some(bucket) = news.bucket {
-            add(&mut self.delays, bucket, 1);
-        }
-        if news.level != NONE {
-            add(&mut self.tls, news.level, 1);
-        }
-    }
-
-    fn merge(&mut self, other: &NameCount) {
-        self.sum += &other.sum;
-        other.delays.iter().for_each(|(bucket, more)| add(&mut self.delays, *bucket, *more));
-        other.tls.iter().for_each(|(level, more)| add(&mut self.tls, *level, *more));
-    }
-}
-
-/// Adds to one of a few counts.
-fn add<K: PartialEq>(counts: &mut Vec<(K, u32)>, key: K, more: u32) {
-    match counts.iter_mut().find(|(known, _)| *known == key) {
-        Some((_, count)) => *count += more,
-        None => counts.push((key, more)),
-    }
-}
-
-/// Approximate bytes of a name with its counts, in a table that has room for more.
-const NAMED: usize = size_of::<(Name, NameCount)>() * 3 / 2 + 32;
-/// The same of a reply.
+/// Approximate bytes of a reply, in a table that has room for more.
 const REPLY: usize = size_of::<((ReasonKind, Name, u64), i64)>() * 3 / 2;
 
 impl CountSlot {
-    /// Approximate bytes of memory.
-    pub(crate) fn weight(&self) -> usize {
-        let named: usize = self.named.iter().map(FxHashMap::len).sum();
-        named * NAMED + self.replies.len() * REPLY
-    }
-
-    pub(crate) fn add(&mut self, news: News<'_>, names: &Names) {
+    /// Returns how many bytes of memory that takes, about.
+    pub(crate) fn add(&mut self, news: News<'_>, names: &Names) -> usize {
         self.all.add(news);
+        let mut weight = 0;
         for ((counts, dimension), name) in self.named.iter_mut().zip(Dimension::NAMED).zip(names) {
             if *name != NONE {
                 let only_sum = News { bucket: None, level: NONE, ..news };
-                counts.entry(*name).or_default().add(if dimension.is_destination() {
-                    news
-                } else {
-                    only_sum
-                });
+                let news = if dimension.is_destination() { news } else { only_sum };
+                let known = counts.len();
+                weight += counts.entry(*name).or_default().add(news);
+                weight += (counts.len() - known) * NameCount::WEIGHT;
             }
         }
+        weight
+    }
+
+    /// Adds to a reply; returns how many bytes of memory that takes, about.
+    pub(crate) fn add_reply(&mut self, kind: ReasonKind, provider: Name, reply: u64, times: i64) -> usize {
+        let known = self.replies.len();
+        *self.replies.entry((kind, provider, reply)).or_default() += times;
+        (self.replies.len() - known) * REPLY
     }
 
     /// Adds what is not our own mail.
@@ -139,9 +95,9 @@ impl CountSlot {
         classes: &CountedClasses,
     ) -> Result<()> {
         // The sums of minutes were written with those of minutes that keep no names.
-        let sum = if interval == Interval::Minute { Sum::default() } else { self.all.sum };
+        let sum = if interval == Interval::Minute { Sum::default() } else { self.all.sum() };
         let tls = levels(&self.all, numbers);
-        let all = CountedSum { sum: &sum, delays: &self.all.delays, tls: &tls };
+        let all = CountedSum { sum: &sum, delays: &self.all.delays(), tls: &tls };
         sums.add((interval, Dimension::All, at), "", true, &all)?;
         for (sum, whose) in self.apart.iter().zip(Whose::APART).filter(|(sum, _)| **sum != Sum::default()) {
             let counted = CountedSum { sum, delays: &[], tls: &[] };
@@ -163,7 +119,7 @@ impl CountSlot {
             sorted.sort_unstable_by_key(|(name, _)| *name);
             for (name, count) in sorted {
                 let tls = levels(count, numbers);
-                let counted = CountedSum { sum: &count.sum, delays: &count.delays, tls: &tls };
+                let counted = CountedSum { sum: &count.sum(), delays: &count.delays(), tls: &tls };
                 sums.add((interval, dimension, at), name, room, &counted)?;
             }
         }
@@ -206,7 +162,7 @@ fn write_sources(
     let mut of_source: BTreeMap<&str, Sum> = BTreeMap::new();
     for (sources, count) in counts {
         for source in numbers.each_source(*sources) {
-            *of_source.entry(source).or_default() += &count.sum;
+            *of_source.entry(source).or_default() += &count.sum();
         }
     }
     let room = sums.room(interval, Dimension::Source, at, of_source.len())?;
@@ -218,5 +174,5 @@ fn write_sources(
 }
 
 fn levels<'n>(count: &NameCount, numbers: &'n Numbers) -> Vec<(&'n str, u32)> {
-    count.tls.iter().map(|(level, deliveries)| (numbers.text(*level), *deliveries)).collect()
+    count.levels().iter().map(|(level, deliveries)| (numbers.text(*level), *deliveries)).collect()
 }

@@ -7,8 +7,9 @@
 //! so that no alert is about alerts. What is not our own mail counts apart, by its end only.
 //! Invariant: memory is bounded by `FULL`, after which the transaction is flushed.
 
-use super::count_slot::{CountSlot, News};
+use super::count_slot::CountSlot;
 use super::counted_classes::CountedClasses;
+use super::name_count::News;
 use crate::class::Class;
 use crate::dimension::Dimension;
 use crate::dimension::names::{NONE, Names, Numbers, PROVIDER, Parties};
@@ -21,8 +22,9 @@ use rustc_hash::FxHashMap;
 use std::rc::Rc;
 
 /// Flush when names, and what was counted under them, take this many bytes. While they are written,
-/// they take twice as much.
-const FULL: usize = 18 << 20;
+/// they take more: each interval is added to the next longer one. A flush writes every name of the
+/// day again, so that fewer are better.
+const FULL: usize = 36 << 20;
 /// A larger size is a mistake of the log.
 const MOST_BYTES: u64 = 1 << 40;
 /// A longer delay (seconds, a hundred days) is a mistake of the log.
@@ -73,10 +75,9 @@ impl DeliveryCounts {
         let reply = reply.zip(reason_kind(delivery.status));
         let is_deferred = delivery.status == LoggedStatus::Deferred;
         let times = if is_deferred { sum.deferrals } else { i64::from(is_new) };
+        let reply = reply.filter(|_| times > 0);
         self.add(delivery.last_seen, news, &names, now_ms, |slot| {
-            if let Some((reply, kind)) = reply.filter(|_| times > 0) {
-                *slot.replies.entry((kind, names[PROVIDER], reply)).or_default() += times;
-            }
+            reply.map_or(0, |(reply, kind)| slot.add_reply(kind, names[PROVIDER], reply, times))
         });
     }
 
@@ -88,7 +89,7 @@ impl DeliveryCounts {
         }
         let Delivery { recipient, sender, client_id: client, relay, .. } = *delivery;
         let names = self.names.of(&Parties { recipient, sender, client, relay }, &delivery.route);
-        self.add(before.last_seen, News { sum: &sum, bucket: None, level: NONE }, &names, now_ms, |_| ());
+        self.add(before.last_seen, News { sum: &sum, bucket: None, level: NONE }, &names, now_ms, |_| 0);
     }
 
     /// Counts what is not our own mail.
@@ -102,14 +103,12 @@ impl DeliveryCounts {
         news: News<'_>,
         names: &Names,
         now_ms: i64,
-        more: impl FnOnce(&mut CountSlot),
+        more: impl FnOnce(&mut CountSlot) -> usize,
     ) {
         *self.minutes.entry(Interval::Minute.start(at_ms)).or_default() += news.sum;
         let slot = self.slot(at_ms, now_ms);
-        let before = slot.weight();
-        slot.add(news, names);
-        more(slot);
-        self.weight += slot.weight() - before;
+        let weight = slot.add(news, names) + more(slot);
+        self.weight += weight;
     }
 
     /// Approximate bytes of memory.

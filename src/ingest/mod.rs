@@ -27,6 +27,7 @@ mod log_inspection;
 mod log_lines;
 mod log_reader;
 mod line_source;
+mod name_count;
 mod reading_thread;
 mod record_source;
 mod powermta_source;

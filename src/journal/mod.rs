@@ -9,6 +9,7 @@
 mod left_step;
 pub(crate) mod meant_steps;
 mod side_by_side;
+mod step_queue;
 
 pub(crate) use left_step::LeftStep;
 pub(crate) use side_by_side::{RunEnd, Underway, run_all};

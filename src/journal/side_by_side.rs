@@ -5,6 +5,7 @@
 //! that takes long holds up neither another step nor the record of one that has ended.
 
 use super::LEASE_MS;
+use super::step_queue::{StepQueue, WaitingStep};
 use crate::action::lanes::LaneScope;
 use crate::action::{self, Doors};
 use crate::clock;
@@ -13,14 +14,17 @@ use crate::error::Result;
 use crate::mail::Mail;
 use crate::plan::{Plan, Step, StepEnd};
 use crate::store::{DueSteps, Ended, Performed};
-use std::collections::VecDeque;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
 /// When no step has ended for this long, those that have are settled: the rest is slow.
 const QUIET: Duration = Duration::from_millis(20);
 /// The same if others go on ending: no end waits longer for its record.
 const LONGEST: Duration = Duration::from_millis(100);
+
+/// Lanes that begin together. If they are not done in a moment, steps take long: more begin, and
+/// one that others need is given up after each step.
+const LANES_TOGETHER: usize = 4;
+const MOMENT: Duration = Duration::from_millis(5);
 
 /// How long the store is tried for an end while other steps run.
 const WHILE_OTHERS_RUN: Duration = Duration::from_secs(2);
@@ -86,34 +90,21 @@ pub(crate) fn run_all(
     if work.is_empty() {
         return;
     }
-    let (ends, ended) = channel();
-    let progress = work.iter().map(|_| Progress::default()).collect();
-    let mut run = Run {
-        doors,
-        work: &work,
-        deadline,
-        progress,
-        waiting: VecDeque::new(),
-        running: 0,
-        oldest: None,
-        ends,
-    };
+    let (queue, progress) = (StepQueue::default(), work.iter().map(|_| Progress::default()).collect());
+    let mut run = Run { doors, work: &work, deadline, progress, queue: &queue, oldest: None, latest: None };
     for (index, one) in work.iter().enumerate() {
         run.open(index, &one.ready, one.attempts);
     }
     loop {
         run.leave_if_asked();
-        if run.waiting.is_empty() || run.is_alone() {
-            if let Some(next) = run.waiting.pop_front() {
-                run.running += 1;
-                run.job(next)();
-                ended.try_iter().for_each(|(index, end)| run.note(index, end));
-            }
+        if queue.is_over() || run.is_alone() {
+            run.do_next();
+            run.note_all(Duration::ZERO);
             report(run.settle());
         } else {
-            doors.lanes.side_by_side(|lanes| run.go(lanes, &ended, report));
+            doors.lanes.side_by_side(|lanes| run.go(lanes, report));
         }
-        if run.waiting.is_empty() {
+        if queue.is_over() {
             return;
         }
     }
@@ -125,86 +116,92 @@ struct Run<'r> {
     work: &'r [Underway<'r>],
     deadline: Deadline,
     progress: Vec<Progress>,
-    /// Steps that wait for a thread: message, step, tries before.
-    waiting: VecDeque<(usize, usize, u32)>,
-    running: usize,
-    /// When the first of the steps ended that are not settled.
+    queue: &'r StepQueue,
+    /// When the first and the last of the steps ended that are not settled.
     oldest: Option<Instant>,
-    ends: Sender<(usize, Ended)>,
+    latest: Option<Instant>,
 }
 
 impl<'r> Run<'r> {
     fn open(&mut self, index: usize, steps: &[usize], attempts: u32) {
         self.progress[index].open += steps.len();
-        self.waiting.extend(steps.iter().map(|step| (index, *step, attempts)));
+        self.queue.add(steps.iter().map(|step| WaitingStep { index, step: *step, attempts }));
     }
 
     /// Whether one step is all there is to do, and this thread has nothing better to do.
     fn is_alone(&self) -> bool {
-        self.running == 0 && self.waiting.len() == 1 && self.doors.lanes.one_message()
+        self.queue.counts() == (1, 0) && self.doors.lanes.one_message()
     }
 
     /// If the process is to end, the steps that have not begun are for whoever comes next.
     fn leave_if_asked(&mut self) {
         if stopping::asked() {
-            for (index, ..) in self.waiting.drain(..) {
-                self.progress[index].open -= 1;
+            for left in self.queue.withdraw() {
+                self.progress[left.index].open -= 1;
             }
         }
     }
 
     /// Does steps until none is left, or only one that needs no thread.
-    fn go<'scope>(
-        &mut self,
-        lanes: &LaneScope<'_, 'scope>,
-        ended: &Receiver<(usize, Ended)>,
-        report: &mut dyn FnMut(Vec<RunEnd>),
-    ) where
-        'r: 'scope,
+    fn go<'env>(&mut self, lanes: &LaneScope<'_, 'env>, report: &mut dyn FnMut(Vec<RunEnd>))
+    where
+        'r: 'env,
     {
         loop {
             self.leave_if_asked();
             self.start(lanes);
-            let next = match self.running {
-                0 => Err(RecvTimeoutError::Timeout),
-                _ => ended.recv_timeout(QUIET),
-            };
-            match next {
-                Ok((index, end)) => self.note(index, end),
-                Err(_) => report(self.settle()),
-            }
-            let has_waited = self.oldest.is_some_and(|oldest| oldest.elapsed() >= LONGEST);
-            if has_waited || self.running == 0 && self.waiting.is_empty() {
+            let waits = self.queue.counts().0 > 0;
+            self.note_all(if waits { MOMENT } else { QUIET });
+            let is_done = self.queue.is_over();
+            let is_due = |since: Option<Instant>, time| since.is_some_and(|since| since.elapsed() >= time);
+            if is_done || is_due(self.latest, QUIET) || is_due(self.oldest, LONGEST) {
                 report(self.settle());
             }
-            if self.running == 0 && (self.waiting.is_empty() || self.is_alone()) {
+            if self.queue.is_over() || self.is_alone() {
                 return;
             }
         }
     }
 
-    /// Starts as many of the waiting steps as there are free threads.
-    fn start<'scope>(&mut self, lanes: &LaneScope<'_, 'scope>)
+    /// Lets some more lanes take the steps that wait, as far as lanes are free.
+    fn start<'env>(&mut self, lanes: &LaneScope<'_, 'env>)
     where
-        'r: 'scope,
+        'r: 'env,
     {
-        // A thread is waited for only if nothing of ours could end meanwhile.
-        while let Some(next) = self.waiting.front().copied()
-            && lanes.start(self.job(next), self.running == 0)
-        {
-            self.waiting.pop_front();
-            self.running += 1;
+        for _ in 0..self.queue.counts().0.min(LANES_TOGETHER) {
+            // A lane is waited for only if nothing of ours could end meanwhile.
+            let limit = if self.queue.lanes() == 0 { QUIET } else { Duration::ZERO };
+            self.queue.enter_lane();
+            if !lanes.start(self.lane(), limit) {
+                self.queue.leave_lane();
+                return;
+            }
         }
     }
 
-    fn job(&self, (index, step, attempts): (usize, usize, u32)) -> impl FnOnce() + Send + use<'r> {
-        let (doors, work, deadline, ends) = (self.doors, self.work, self.deadline, self.ends.clone());
-        move || {
-            let Underway { mail, plan, .. } = &work[index];
-            let done = action::perform(plan, step, mail, doors, attempts, deadline);
-            // The receiver lives as long as the run.
-            let _ = ends.send((index, Ended { step, action: plan.steps[step].action.name().into(), done }));
+    /// What a lane does: steps, as many as it may, until none waits or another run needs the lane.
+    fn lane(&self) -> impl FnOnce(usize) + Copy + Send + use<'r> {
+        let (doors, work, deadline, queue) = (self.doors, self.work, self.deadline, self.queue);
+        move |most| {
+            let began = Instant::now();
+            let is_needed = || doors.lanes.is_wanted() && began.elapsed() >= MOMENT;
+            for _ in 0..most {
+                if !do_next(doors, work, deadline, queue) || is_needed() {
+                    break;
+                }
+            }
+            queue.leave_lane();
         }
+    }
+
+    /// Does the step that waits longest, in this thread.
+    fn do_next(&self) {
+        do_next(self.doors, self.work, self.deadline, self.queue);
+    }
+
+    /// Notes what ends until all lanes are done, or for so long.
+    fn note_all(&mut self, limit: Duration) {
+        self.queue.wait(limit).into_iter().for_each(|(index, end)| self.note(index, end));
     }
 
     /// A step has ended. A counter that waits for it needs no transaction for itself: it is settled
@@ -212,8 +209,9 @@ impl<'r> Run<'r> {
     fn note(&mut self, index: usize, one: Ended) {
         let (step, end) = (one.step, one.done.end);
         let progress = &mut self.progress[index];
-        self.running -= 1;
-        self.oldest.get_or_insert_with(Instant::now);
+        let now = Instant::now();
+        self.oldest.get_or_insert(now);
+        self.latest = Some(now);
         progress.open -= 1;
         progress.unsettled.push(one);
         if !end.is_open() {
@@ -266,7 +264,7 @@ impl<'r> Run<'r> {
             some.iter().map(|index| (self.key(*index), &*self.progress[*index].unsettled)).collect();
         // While other steps run, their ends must not wait for a store that is locked: the file has
         // these.
-        let by = match self.running > 0 {
+        let by = match self.queue.counts().1 > 0 {
             true => self.deadline.within(WHILE_OTHERS_RUN),
             false => self.deadline,
         };
@@ -276,7 +274,7 @@ impl<'r> Run<'r> {
                 tracing::error!(%error, key, "finished steps are not on record yet; whoever claims steps next records them");
             }
         }
-        self.oldest = None;
+        (self.oldest, self.latest) = (None, None);
         for index in some {
             let progress = &mut self.progress[*index];
             progress.ended.append(&mut progress.unsettled);
@@ -322,4 +320,13 @@ impl<'r> Run<'r> {
     fn key(&self, index: usize) -> &'r str {
         self.work[index].mail.key.text()
     }
+}
+
+/// Does the step that waits longest; returns whether there was one.
+fn do_next(doors: &Doors, work: &[Underway<'_>], deadline: Deadline, queue: &StepQueue) -> bool {
+    let Some(WaitingStep { index, step, attempts }) = queue.take() else { return false };
+    let Underway { mail, plan, .. } = &work[index];
+    let done = action::perform(plan, step, mail, doors, attempts, deadline);
+    queue.end(index, Ended { step, action: plan.steps[step].action.name().into(), done });
+    true
 }

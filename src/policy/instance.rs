@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Result, Store, UpdateDeadline};
 
-pub(super) struct PolicyInstance {
+/// It may be asked about the same message again, or forgotten.
+pub(crate) struct PolicyInstance {
     guest: Guest,
     pub(super) store: Store<Host>,
 }

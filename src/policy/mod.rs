@@ -92,6 +92,7 @@ mod tests;
 
 pub(crate) use component_source::{is_shipped, read as component, shipped};
 pub(crate) use failure::Failure;
+pub(crate) use instance::PolicyInstance;
 pub(crate) use questions::Decision;
 pub(crate) use ready::{Policy, Readied, Use, Wanted};
 pub(crate) use reception::PolicyAnswer;

@@ -6,6 +6,7 @@
 
 use super::failure::{Failure, FailureKind, status_line};
 use super::host::Host;
+use super::instance::PolicyInstance;
 use super::ready::Policy;
 use super::recipient_facts::RecipientFacts;
 use crate::plan::Plan;
@@ -52,19 +53,19 @@ impl Decision {
 pub(crate) const FIXED: (u64, u64) = (0, 0);
 
 impl Policy {
-    /// What to do with a message. `seed` determines all randomness, `now_ms` the time that the
-    /// guest sees.
+    /// What to do with a message, and who has decided that. `seed` determines all randomness,
+    /// `now_ms` the time that the guest sees.
     pub(crate) fn decide(
         &self,
         facts: &Rc<RecipientFacts>,
         seed: u64,
         now_ms: u64,
-    ) -> Result<Decision, Failure> {
-        let (decided, mut store) = self.ask(facts, (seed, now_ms), |guest, store| {
-            guest.policy.carom_policy_decision().call_decide(store)
-        })?;
+    ) -> Result<(Decision, PolicyInstance), Failure> {
+        let mut instance = self.instance(facts, (seed, now_ms))?;
+        let decided =
+            self.put(&mut instance, |guest, store| guest.policy.carom_policy_decision().call_decide(store))?;
         decided.map_err(|refusal| self.refused(&refusal))?;
-        Ok(Decision::of(&mut store))
+        Ok((Decision::of(&mut instance.store), instance))
     }
 
     /// The policy says itself that it cannot decide.
@@ -72,16 +73,32 @@ impl Policy {
         self.failure(FailureKind::Refused, &status_line(why))
     }
 
-    /// Whether `return_path` may be answered; `hosts` are its mail exchangers.
+    /// Whether `return_path` may be answered; `hosts` are its mail exchangers. `decided`: the
+    /// instance that has decided about the message, which is asked if there is one. It has read the
+    /// settings already.
     pub(crate) fn map(
         &self,
+        decided: &mut Option<PolicyInstance>,
         facts: &Rc<RecipientFacts>,
         return_path: &str,
         hosts: &[String],
     ) -> Result<Option<Mapping>, Failure> {
-        let (route, _) = self.ask(facts, FIXED, |guest, store| {
-            guest.policy.carom_policy_mapping().call_may_answer(store, return_path, hosts)
-        })?;
+        let may_answer = |instance: &mut PolicyInstance| {
+            self.put(instance, |guest, store| {
+                guest.policy.carom_policy_mapping().call_may_answer(store, return_path, hosts)
+            })
+        };
+        let known = decided.take().and_then(|mut instance| {
+            self.renew(&mut instance, facts, FIXED);
+            // If it fails, what it has kept may be the cause.
+            let route = may_answer(&mut instance).ok()?;
+            *decided = Some(instance);
+            Some(route)
+        });
+        let route = match known {
+            Some(route) => route,
+            None => may_answer(&mut self.instance(facts, FIXED)?)?,
+        };
         Ok(route.map(|route| Mapping { hosts: route.hosts, feedback_address: route.feedback_address }))
     }
 

@@ -36,7 +36,7 @@ impl DecisionSequence<'_> {
         now_ms: u64,
     ) -> Result<Decision, Failure> {
         if !self.policy.linked.decides_several() {
-            return self.policy.decide(facts, seed, now_ms);
+            return self.policy.decide(facts, seed, now_ms).map(|(decision, _)| decision);
         }
         if let Some((mut instance, answered)) = self.instance.take().filter(|(_, answered)| *answered < MOST)
         {

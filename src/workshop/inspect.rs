@@ -111,8 +111,9 @@ fn tried(policy: &Policy, config: &Arc<Config>, bench: &Bench) -> Vec<Finding> {
         code: 550,
         ..DeliveryFailure::default()
     };
-    let decided = policy.decide(&facts, bench.mail.seed, 0).map(|decision| decision.used);
-    let mapped = policy.map(&facts, &bench.mail.envelope.sender, &["mx.sender.example".to_owned()]);
+    let decided = policy.decide(&facts, bench.mail.seed, 0).map(|(decision, _)| decision.used);
+    let mapped =
+        policy.map(&mut None, &facts, &bench.mail.envelope.sender, &["mx.sender.example".to_owned()]);
     let classified = policy.classify(&facts, &[failure]);
     let answered =
         Bench::with_small_request(config).map(|bench| bench.facts()).ok().filter(|_| policy.receives());

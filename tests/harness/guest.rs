@@ -16,6 +16,7 @@ pub(crate) struct Guest {
     prepare: Option<String>,
     diagnoses: bool,
     receive: Option<String>,
+    may_answer: String,
     wasi: bool,
 }
 
@@ -34,7 +35,8 @@ impl Guest {
     pub(crate) fn new(decide: &str) -> Guest {
         let (version, imports, data) = ("1.0.0".into(), String::new(), String::new());
         let (decide, pages, prepare, diagnoses, receive, wasi) = (decide.into(), 1, None, false, None, false);
-        Guest { version, imports, decide, pages, data, prepare, diagnoses, receive, wasi }
+        let may_answer = "(i32.const 1024)".into();
+        Guest { version, imports, decide, pages, data, prepare, diagnoses, receive, may_answer, wasi }
     }
 
     /// Another function that it imports: `("actions", "count", "$count", "(param i32 i32 i32 i32 i32 i32)")`.
@@ -116,9 +118,15 @@ impl Guest {
         self
     }
 
+    /// The body that says where a return path is answered; it ends with the address of its answer.
+    pub(crate) fn answers(mut self, body: &str) -> Guest {
+        self.may_answer = body.into();
+        self
+    }
+
     /// The component.
     pub(crate) fn build(&self) -> Vec<u8> {
-        let Guest { version, imports, decide, pages, data, prepare, .. } = self;
+        let Guest { version, imports, decide, pages, data, prepare, may_answer, .. } = self;
         let preparation = prepare.as_ref().map_or(String::new(), |body| {
             format!("(func (export \"carom:policy/preparation@{version}#prepare\") {body})")
         });
@@ -138,7 +146,7 @@ impl Guest {
             {data}
             (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4096))
             (func (export "carom:policy/decision@{version}#decide") (result i32) {decide} (i32.const 1024))
-            (func (export "carom:policy/mapping@{version}#may-answer") (param i32 i32 i32 i32) (result i32) (i32.const 1024))
+            (func (export "carom:policy/mapping@{version}#may-answer") (param i32 i32 i32 i32) (result i32) {may_answer})
             (func (export "carom:policy/classification@{version}#classify") {classes})
             (func (export "carom:policy/settings@{version}#validate") (param i32 i32) (result i32) (i32.const 1024))
             {preparation} {diagnosis} {reception})"#

@@ -7,7 +7,7 @@ use crate::error::Result;
 use rusqlite::{Connection, params};
 
 /// A step is ready if it is pending, due and not leased, and the step that it waits for has ended.
-/// `step_rows::settle_step` has skipped the steps that waited for another end.
+/// `step_rows::finish` has skipped the steps that waited for another end.
 pub(super) const READY: &str = "steps.state = 'pending' AND steps.due_ms <= ?2 AND steps.lease_ms <= ?2 AND (steps.after IS NULL OR \
     EXISTS (SELECT 1 FROM steps AS earlier WHERE earlier.key = steps.key AND earlier.step = steps.after \
     AND earlier.state IN ('succeeded', 'noted', 'given up', 'failed', 'parked')))";

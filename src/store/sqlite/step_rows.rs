@@ -300,24 +300,43 @@ pub(crate) fn settle_step(
     if changed == 0 {
         return Ok(());
     }
-    counter_rows::add(db, &done.tally, now_ms, false)?;
-    // Steps that waited for another end of this step never run, nor do the steps after them. Older
-    // releases wrote `failed` for `noted` and `given up`.
-    let skip =
+    counter_rows::add(db, &done.tally, now_ms, false)
+}
+
+/// Skips the steps that waited for another end of an earlier step, and the steps after them: they
+/// never run. Older releases wrote `failed` for `noted` and `given up`. Returns whether there were
+/// any.
+fn skip(db: &Connection, key: &str) -> rusqlite::Result<bool> {
+    const SKIP: &str =
         "UPDATE steps SET state = 'skipped', lease_ms = 0 WHERE key = ?1 AND state = 'pending' AND EXISTS (
         SELECT 1 FROM steps AS earlier WHERE earlier.key = ?1 AND earlier.step = steps.after AND
         (earlier.state = 'skipped' OR (steps.outcome = 'succeeded' AND earlier.state IN ('noted', 'given up', 'failed', 'parked'))
          OR (steps.outcome = 'failed' AND earlier.state = 'succeeded')))";
-    while db.prepare_cached(skip)?.execute([key])? > 0 {}
-    Ok(())
+    let mut skip = db.prepare_cached(SKIP)?;
+    let mut any = false;
+    while skip.execute([key])? > 0 {
+        any = true;
+    }
+    Ok(any)
 }
 
-/// Drops the message when no step is pending. The promise stays open while a step is parked.
+/// To be called after steps have ended: skips those that waited for another end, and drops the
+/// message when no step is pending. The promise stays open while a step is parked. Returns whether
+/// nothing is left to do.
 pub(crate) fn finish(db: &Connection, key: &str) -> rusqlite::Result<bool> {
-    let park = "UPDATE journal SET owner = NULL, message = NULL, file = NULL WHERE key = ?1 AND NOT EXISTS (
-        SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
-    db.prepare_cached(park)?.execute([key])?;
-    let finish = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, file = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
+    const FINISH: &str = "UPDATE journal SET state = 'finished', owner = NULL, message = NULL, file = NULL, at_ms = max(at_ms, ?2) WHERE key = ?1 AND NOT EXISTS (
         SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state IN ('pending', 'parked'))";
-    Ok(db.prepare_cached(finish)?.execute(params![key, clock::now_ms()])? > 0)
+    const PARK: &str =
+        "UPDATE journal SET owner = NULL, message = NULL, file = NULL WHERE key = ?1 AND NOT EXISTS (
+        SELECT 1 FROM steps WHERE steps.key = ?1 AND steps.state = 'pending')";
+    let mut finish = db.prepare_cached(FINISH)?;
+    let now_ms = clock::now_ms();
+    // Mostly, all have ended: the other statements are not prepared then.
+    if finish.execute(params![key, now_ms])? > 0
+        || skip(db, key)? && finish.execute(params![key, now_ms])? > 0
+    {
+        return Ok(true);
+    }
+    db.prepare_cached(PARK)?.execute([key])?;
+    Ok(false)
 }

@@ -231,6 +231,16 @@ fn b9_silence_and_dripping_end_with_the_hosts_share_of_the_time() {
 }
 
 #[test]
+fn a_host_that_takes_its_time_is_heard() {
+    let (at, heard) = host("127.0.0.1:0", |line| {
+        std::thread::sleep(Duration::from_millis(if line.starts_with("MAIL") { 1300 } else { 0 }));
+        polite(line)
+    });
+    assert!(send(&["127.0.0.1"], &letter(b"\r\n"), &Pool::default(), at.port()).is_ok());
+    assert_eq!(heard.connections(), 1);
+}
+
+#[test]
 fn nothing_but_an_address_gets_into_a_command() {
     let (at, heard) = host("127.0.0.1:0", polite);
     let long = format!("{}@b.example", "a".repeat(400));
