@@ -21,10 +21,8 @@ const QUIET: Duration = Duration::from_millis(20);
 /// The same if others go on ending: no end waits longer for its record.
 const LONGEST: Duration = Duration::from_millis(100);
 
-/// Lanes that begin together. If they are not done in a moment, steps take long: more begin, and
-/// one that others need is given up after each step.
-const LANES_TOGETHER: usize = 4;
-const MOMENT: Duration = Duration::from_millis(5);
+/// Lanes of a run at first. While steps take long, there are twice as many after each wait.
+const FIRST_LANES: usize = 4;
 
 /// How long the store is tried for an end while other steps run.
 const WHILE_OTHERS_RUN: Duration = Duration::from_secs(2);
@@ -147,11 +145,16 @@ impl<'r> Run<'r> {
     where
         'r: 'env,
     {
+        let mut more = FIRST_LANES;
         loop {
             self.leave_if_asked();
-            self.start(lanes);
-            let waits = self.queue.counts().0 > 0;
-            self.note_all(if waits { MOMENT } else { QUIET });
+            self.start(lanes, more);
+            let ended = self.note_all(QUIET);
+            more = match self.queue.lanes() {
+                0 => FIRST_LANES,
+                lanes if ended < lanes => lanes,
+                _ => 0,
+            };
             let is_done = self.queue.is_over();
             let is_due = |since: Option<Instant>, time| since.is_some_and(|since| since.elapsed() >= time);
             if is_done || is_due(self.latest, QUIET) || is_due(self.oldest, LONGEST) {
@@ -164,11 +167,11 @@ impl<'r> Run<'r> {
     }
 
     /// Lets some more lanes take the steps that wait, as far as lanes are free.
-    fn start<'env>(&mut self, lanes: &LaneScope<'_, 'env>)
+    fn start<'env>(&mut self, lanes: &LaneScope<'_, 'env>, more: usize)
     where
         'r: 'env,
     {
-        for _ in 0..self.queue.counts().0.min(LANES_TOGETHER) {
+        for _ in 0..self.queue.counts().0.min(more) {
             // A lane is waited for only if nothing of ours could end meanwhile.
             let limit = if self.queue.lanes() == 0 { QUIET } else { Duration::ZERO };
             self.queue.enter_lane();
@@ -176,15 +179,20 @@ impl<'r> Run<'r> {
                 self.queue.leave_lane();
                 return;
             }
+            // This thread was the lane, or there is not much to do.
+            if self.queue.lanes() == 0 {
+                return;
+            }
         }
     }
 
-    /// What a lane does: steps, as many as it may, until none waits or another run needs the lane.
+    /// What a lane does: steps, as many as it may, until none waits or, after some time, another run
+    /// needs the lane.
     fn lane(&self) -> impl FnOnce(usize) + Copy + Send + use<'r> {
         let (doors, work, deadline, queue) = (self.doors, self.work, self.deadline, self.queue);
         move |most| {
             let began = Instant::now();
-            let is_needed = || doors.lanes.is_wanted() && began.elapsed() >= MOMENT;
+            let is_needed = || doors.lanes.is_wanted() && began.elapsed() >= LONGEST;
             for _ in 0..most {
                 if !do_next(doors, work, deadline, queue) || is_needed() {
                     break;
@@ -199,9 +207,12 @@ impl<'r> Run<'r> {
         do_next(self.doors, self.work, self.deadline, self.queue);
     }
 
-    /// Notes what ends until all lanes are done, or for so long.
-    fn note_all(&mut self, limit: Duration) {
-        self.queue.wait(limit).into_iter().for_each(|(index, end)| self.note(index, end));
+    /// Notes what ends until all lanes are done, or for so long; returns how many steps that were.
+    fn note_all(&mut self, limit: Duration) -> usize {
+        let ended = self.queue.wait(limit);
+        let many = ended.len();
+        ended.into_iter().for_each(|(index, end)| self.note(index, end));
+        many
     }
 
     /// A step has ended. A counter that waits for it needs no transaction for itself: it is settled

@@ -107,8 +107,6 @@ impl Policy {
         (seed, now_ms): (u64, u64),
     ) {
         let host = instance.store.data_mut();
-        // Before the next one begins.
-        host.run = None;
         let peak = host.meter.peak;
         *host = self.host(self.settings(facts), facts, seed, now_ms);
         host.meter.peak = peak;
@@ -121,7 +119,10 @@ impl Policy {
         instance: &mut PolicyInstance,
         question: impl FnOnce(&Guest, &mut Store<Host>) -> Result<R>,
     ) -> Result<R, Failure> {
-        match question(&instance.guest, &mut instance.store) {
+        let answer = question(&instance.guest, &mut instance.store);
+        // Its time limit interrupts nothing that is done before the next question.
+        instance.store.data_mut().run = None;
+        match answer {
             Ok(answer) => Ok(answer),
             Err(error) => Err(self.explain(&error, instance.store.data())),
         }
