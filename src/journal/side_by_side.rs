@@ -152,7 +152,7 @@ impl<'r> Run<'r> {
             let ended = self.note_all(QUIET);
             more = match self.queue.lanes() {
                 0 => FIRST_LANES,
-                lanes if ended < lanes => lanes,
+                lanes if ended == 0 => lanes,
                 _ => 0,
             };
             let is_done = self.queue.is_over();
