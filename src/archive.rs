@@ -117,7 +117,7 @@ pub(crate) fn of(config: &Config, address: &str) -> Vec<Kept> {
 /// What is kept about an address, a queue id or a Message-ID, whoever kept it, the newest first. A
 /// complaint that matches nobody is about every address that it names.
 pub(crate) fn about(config: &Config, key: &str) -> Vec<Kept> {
-    let sought = NamedAddress::or_text(key);
+    let sought = NamedAddress::or_text(key).in_paths(config.return_paths.prefixes());
     let mut found = of(config, key);
     let names_it = |kept: &Kept| read(kept, config).is_ok_and(|raw| sought.is_in(&raw));
     if split_address(key).is_some() {

@@ -17,6 +17,7 @@ use crate::named_address::NamedAddress;
 use crate::store::suppression_target::normal_target;
 use crate::store::{Store, StoreErasure, ToErase};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -45,6 +46,9 @@ pub(crate) struct Erasure {
     /// Places in the message log, in carom's own, and in lines of mail logs that were not
     /// understood, where it is blanked.
     pub(crate) log_places: usize,
+    /// Return paths of ours in the logs that were cut within the domain of the address: they stay,
+    /// because nothing tells whose they are.
+    pub(crate) cut_return_paths: usize,
     /// Places in events that are still to be sent where it is blanked.
     pub(crate) event_places: usize,
     pub(crate) left: Left,
@@ -55,6 +59,8 @@ pub(crate) struct Erasure {
 pub(crate) struct Left {
     /// Messages whose steps are to be done.
     pub(crate) pending_messages: usize,
+    /// Their steps, as `carom outbox` shows them.
+    pub(crate) pending_steps: usize,
     /// Deliveries that have not ended, or that a tick has to handle.
     pub(crate) pending_deliveries: usize,
     /// Logs that somebody has compressed.
@@ -78,6 +84,7 @@ impl Erasure {
             self.differences,
             self.messages,
             self.log_places,
+            self.cut_return_paths,
             self.event_places,
         ];
         found.iter().all(|many| *many == 0) && self.left.is_nothing()
@@ -99,15 +106,20 @@ pub(crate) fn erase(
         return Err(Error::new(format_args!("{address:?} is not an address"))
             .remedy("give one address; for entries that cover many, use carom suppress remove"));
     }
-    let named = NamedAddress::of(&normal);
+    let named = NamedAddress::of(&normal).in_paths(config.return_paths.prefixes());
     let what = ToErase { address: &normal, named: &named, keeps_suppressions };
     let found = match dry_run || !store.exists() {
         true => look(config, store, &what)?,
         false => remove(config, store, &what)?,
     };
     let (stored, indexed, logged, [kept_reports, event_places]) = found;
-    let to_forward = store.messages_to_forward()?;
-    let forwarded = to_forward.iter().filter(|message| message.names(&named)).count();
+    let to_forward = store.messages_to_forward()?.into_iter().filter(|message| message.names(&named));
+    let pending: HashSet<String> = to_forward.map(|message| message.key).chain(stored.pending).collect();
+    let mut pending_steps = 0;
+    store.visit_shown_steps(&mut |step| {
+        pending_steps += usize::from(pending.contains(&step.key));
+        Ok(true)
+    })?;
     Ok(Erasure {
         address: normal.clone(),
         dry_run,
@@ -119,9 +131,11 @@ pub(crate) fn erase(
         differences: stored.differences,
         messages: stored.messages,
         log_places: logged.places + indexed.unread_lines,
+        cut_return_paths: logged.cut,
         event_places,
         left: Left {
-            pending_messages: stored.pending + forwarded,
+            pending_messages: pending.len(),
+            pending_steps,
             pending_deliveries: indexed.pending,
             compressed_logs: logged.packed,
         },

@@ -15,7 +15,7 @@ use crate::named_address::NamedAddress;
 use crate::plan::Grounds;
 use crate::policy::fingerprint;
 use crate::return_path;
-use crate::store::{NotificationState, PendingStep, Store, Suppressed};
+use crate::store::{NotificationState, PendingStep, Removal, Store, Suppressed};
 use serde::{Serialize, Serializer};
 use std::collections::HashSet;
 
@@ -29,6 +29,8 @@ pub(crate) struct Known {
     pub(crate) key: String,
     pub(crate) at_ms: i64,
     pub(crate) suppressed: Vec<Suppressed>,
+    /// Who has taken it off the list, and when: the newest first.
+    pub(crate) removals: Vec<Removal>,
     pub(crate) soft_bounces: Vec<SoftBounceOnRecord>,
     pub(crate) notifications: Vec<NotificationState>,
     pub(crate) kept: Vec<Kept>,
@@ -109,9 +111,10 @@ impl Known {
             proven,
         };
         Ok(Known {
+            removals: store.removals_of(&address)?,
             soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
             kept: kept_about(key, is_address, &known.log, config),
-            under_way: under_way(&NamedAddress::or_text(key), &known.deliveries, config)?,
+            under_way: under_way(&named(key, config), &known.deliveries, config)?,
             rewritten_from: return_path::unwrapped(key),
             ..known
         })
@@ -129,7 +132,7 @@ impl Known {
             known.log.retain(|row| asked.is_its(row, message_id));
         }
         if let Some(other) = message_id.filter(|other| !other.eq_ignore_ascii_case(id)) {
-            let rows = log_about(&other.to_lowercase(), &[], &[], store, config)?;
+            let rows = log_about(&other.to_lowercase(), HashSet::new(), store, config)?;
             let new = rows.into_iter().filter(|row| known.log.iter().all(|known| known.line != row.line));
             known.log.extend(new.collect::<Vec<_>>());
             known.log.sort_by_key(|row| row.at_ms);
@@ -147,18 +150,24 @@ impl Known {
     fn gathered(key: &str, suppressed: Vec<Suppressed>, store: &Store, config: &Config) -> Result<Known> {
         let address = key.to_lowercase();
         let notifications = store.notifications(&address)?;
-        let log = log_about(&address, &notifications, &suppressed, store, config)?;
+        let sought = named(key, config);
+        let to_forward = store.messages_to_forward()?.into_iter().filter(|message| message.names(&sought));
+        let to_forward: HashSet<String> = to_forward.map(|message| message.key).collect();
+        let mut messages = messages_of(&address, &notifications, &suppressed);
+        messages.extend(to_forward.iter().cloned());
+        let log = log_about(&address, messages, store, config)?;
         // As in the log, what never ran is left out.
         let notifications = notifications.into_iter().filter(|one| one.state != "skipped").collect();
-        let (sought, deliveries) = (NamedAddress::or_text(key), deliveries_of(key, config)?);
+        let deliveries = deliveries_of(key, config)?;
         Ok(Known {
             key: key.to_owned(),
             at_ms: clock::now_ms(),
             suppressed,
+            removals: Vec::new(),
             soft_bounces: Vec::new(),
             notifications,
             kept: Vec::new(),
-            pending: pending_about(&sought, &log, store)?,
+            pending: pending_about(&sought, &to_forward, &log, store)?,
             log,
             under_way: Vec::new(),
             deliveries,
@@ -171,10 +180,10 @@ impl Known {
         let mut known = Known::about(key, store, config)?;
         let mut unread_logs = Vec::new();
         if let Some(index) = Index::to_read(&config.index_path())? {
-            known.deliveries = index.deliveries_of_address(key)?;
-            known.under_way = index.under_way(&NamedAddress::or_text(key))?;
-            let named = index.healths_naming(&NamedAddress::or_text(key))?.into_iter();
-            unread_logs.extend(named.map(|(log, kept)| UnreadLog { log, kept }));
+            known.deliveries = index.deliveries_of_address(key, &named(key, config))?;
+            known.under_way = index.under_way(&named(key, config))?;
+            let naming = index.healths_naming(&named(key, config))?.into_iter();
+            unread_logs.extend(naming.map(|(log, kept)| UnreadLog { log, kept }));
         }
         let text = |one: &Kept| Ok(String::from_utf8_lossy(&archive::read(one, config)?).into_owned());
         let reports = known.kept.iter().map(text).collect::<Result<_>>()?;
@@ -187,7 +196,7 @@ impl Known {
         let is_address = split_address(&self.key).is_some_and(|(local, _)| !local.is_empty());
         let is_sought = is_address && self.is_nothing();
         if let Some(index) = is_sought.then(|| Index::to_read(&config.index_path())).transpose()?.flatten() {
-            self.deliveries = index.deliveries_naming(&self.key)?;
+            self.deliveries = index.deliveries_naming(&self.key, &named(&self.key, config))?;
             self.deliveries.truncate(DELIVERIES as usize);
         }
         Ok(self)
@@ -195,8 +204,9 @@ impl Known {
 
     pub(crate) fn is_nothing(&self) -> bool {
         let Known { suppressed, soft_bounces, notifications, kept, pending, log, deliveries, .. } = self;
-        let under_way = &self.under_way;
+        let (under_way, removals) = (&self.under_way, &self.removals);
         suppressed.is_empty()
+            && removals.is_empty()
             && soft_bounces.is_empty()
             && notifications.is_empty()
             && kept.is_empty()
@@ -207,19 +217,23 @@ impl Known {
     }
 }
 
-/// The trail of every message that names the key, or that notified somebody of it or suppressed it.
-fn log_about(
-    key: &str,
-    notifications: &[NotificationState],
-    suppressed: &[Suppressed],
-    store: &Store,
-    config: &Config,
-) -> Result<Vec<TrailRow>> {
+/// The keys of messages that notified somebody of an address or suppressed it.
+fn messages_of(key: &str, notifications: &[NotificationState], suppressed: &[Suppressed]) -> HashSet<String> {
     let of_step = |id: &str| id.rsplit_once('/').map_or(id, |(message, _)| message).to_owned();
     let mut messages: HashSet<String> = notifications.iter().map(|one| of_step(&one.id)).collect();
     let grounds = suppressed.iter().filter(|entry| entry.address.eq_ignore_ascii_case(key));
     messages.extend(grounds.filter_map(|entry| entry.grounds.report().map(str::to_owned)));
-    let about = Some(NamedAddress::or_text(key));
+    messages
+}
+
+/// The key in whatever form it is written, also in return paths of ours that were cut or altered.
+fn named(key: &str, config: &Config) -> NamedAddress {
+    NamedAddress::or_text(key).in_paths(config.return_paths.prefixes())
+}
+
+/// The trail of these messages, and of every other one that names the key.
+fn log_about(key: &str, messages: HashSet<String>, store: &Store, config: &Config) -> Result<Vec<TrailRow>> {
+    let about = Some(named(key, config));
     let filter = TrailFilter { about, messages, ..TrailFilter::default() };
     message_log::trail(config, Some(store), &filter)
 }
@@ -254,12 +268,15 @@ fn under_way(
 
 /// Steps of messages that have no line that names the key: because a kill came before it, or
 /// because only the message that is forwarded names it.
-fn pending_about(sought: &NamedAddress, log: &[TrailRow], store: &Store) -> Result<Vec<PendingStep>> {
+fn pending_about(
+    sought: &NamedAddress,
+    forwarded: &HashSet<String>,
+    log: &[TrailRow],
+    store: &Store,
+) -> Result<Vec<PendingStep>> {
     let is_shown = |step: &PendingStep| {
         log.iter().any(|row| row.event.as_ref().is_some_and(|event| event.message() == Some(&step.key)))
     };
-    let forwarded: HashSet<String> =
-        store.messages_to_forward()?.into_iter().filter(|one| one.names(sought)).map(|one| one.key).collect();
     let is_about = |step: &PendingStep| {
         let envelope = &step.envelope;
         let named = [Some(&step.key), step.address.as_ref(), envelope.queue_id.as_ref()];

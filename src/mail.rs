@@ -153,14 +153,18 @@ pub(crate) struct Key {
 }
 
 impl Key {
-    /// The key of a message from a pipe. Without a queue id, several messages share it.
+    /// The key of a message from a pipe. Without a queue id, several messages share it, and what a
+    /// filter adds anew at each delivery is not part of it.
     fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
         let queue_id = envelope.queue_id.as_deref().unwrap_or_default();
         let end: &[u8] = b"\0";
-        let [queue_id, sender, recipient] =
-            [queue_id, &envelope.sender, &envelope.recipient].map(str::as_bytes);
-        let text = digest::sha256_hex(&[queue_id, end, sender, end, recipient, end, raw], 32);
-        Key { text, new: false }
+        let [id, sender, recipient] = [queue_id, &envelope.sender, &envelope.recipient].map(str::as_bytes);
+        let mut parts = vec![id, end, sender, end, recipient, end];
+        match envelope.queue_id {
+            Some(_) => parts.push(raw),
+            None => parts.extend(lasting_parts(raw)),
+        }
+        Key { text: digest::sha256_hex(&parts, 32), new: false }
     }
 
     /// The key of a claimed file. It is `new` unless an earlier run has claimed the file.
@@ -197,6 +201,38 @@ impl Key {
     pub(crate) fn another(&self) -> Key {
         Key { text: format!("{}-{}", self.text, digest::random_token(8)), new: true }
     }
+}
+
+/// Fields that are others each time a filter hands a message on.
+const ADDED_ANEW: [&[u8]; 2] = [b"message-id:", b"received:"];
+/// Bytes of a header in which they are looked for.
+const LONGEST_HEADER: usize = 1 << 20;
+
+/// A message without those fields.
+fn lasting_parts(raw: &[u8]) -> Vec<&[u8]> {
+    let (mut parts, mut begins, mut at, mut is_left_out) = (Vec::new(), 0, 0, false);
+    let is_added_anew = |line: &[u8]| {
+        let named = |name: &&[u8]| line.get(..name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name));
+        ADDED_ANEW.iter().any(named)
+    };
+    while let Some(length) = memchr::memchr(b'\n', &raw[at..]).filter(|_| at < LONGEST_HEADER) {
+        let line = &raw[at..at + length];
+        if line.is_empty() || line == b"\r" {
+            break;
+        }
+        let was_left_out = is_left_out;
+        if !line.starts_with(b" ") && !line.starts_with(b"\t") {
+            is_left_out = is_added_anew(line);
+        }
+        match (was_left_out, is_left_out) {
+            (false, true) => parts.push(&raw[begins..at]),
+            (true, false) => begins = at,
+            _ => {}
+        }
+        at += length + 1;
+    }
+    parts.push(&raw[if is_left_out { at } else { begins }..]);
+    parts
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! still JSON and every later byte keeps its place.
 
 mod address_edges;
+mod own_path;
 
 use crate::return_path;
 use crate::webhook::encoded;
@@ -14,6 +15,7 @@ use address_edges::{
     rewritten_begins, tag_and_domain_follow, word_begins,
 };
 use memchr::memmem::{Finder, find};
+use own_path::OwnPath;
 use std::ops::Range;
 use url::quirks::{domain_to_ascii, domain_to_unicode};
 
@@ -23,6 +25,8 @@ const BLANK: u8 = b'x';
 /// An address to look for.
 pub(crate) struct NamedAddress {
     forms: Vec<Form>,
+    /// Return paths of ours that may have been altered on their way.
+    paths: Vec<OwnPath>,
 }
 
 struct Form {
@@ -40,6 +44,8 @@ enum Kind {
     Joined,
     /// The same after the tag of a return path of ours.
     Signed,
+    /// The same after what should be that tag, in a return path of ours.
+    Altered,
     /// `domain=local`, as forwarders write it (SRS).
     Reversed,
     /// `prvs=local/`, before the tag of somebody's BATV.
@@ -52,7 +58,7 @@ impl NamedAddress {
     /// The forms: as it is, quoted or not, as JSON and in a URL; and in return paths, as carom and
     /// others write them (VERP, `local=domain`) and as forwarders do (SRS, `domain=local`).
     pub(crate) fn of(address: &str) -> NamedAddress {
-        let mut named = NamedAddress { forms: Vec::new() };
+        let mut named = NamedAddress { forms: Vec::new(), paths: Vec::new() };
         // ASCII letters of texts are made lower case; other letters may be capitals.
         for written in [address.to_lowercase(), address.to_uppercase().to_ascii_lowercase()] {
             named.add_all(&written);
@@ -100,7 +106,7 @@ impl NamedAddress {
     /// The same; a text that is no address is looked for as whole words.
     pub(crate) fn or_text(key: &str) -> NamedAddress {
         let mut named = match key.starts_with('@') {
-            true => NamedAddress { forms: Vec::new() },
+            true => NamedAddress { forms: Vec::new(), paths: Vec::new() },
             false => NamedAddress::of(key),
         };
         if named.forms.len() < 2 {
@@ -108,6 +114,21 @@ impl NamedAddress {
             named.add(&key.to_lowercase(), Kind::Words);
         }
         named
+    }
+
+    /// Also in return paths with these prefixes and domains whose day or tag was cut or altered.
+    pub(crate) fn in_paths<'p>(mut self, paths: impl Iterator<Item = (&'p str, &'p str)>) -> NamedAddress {
+        self.paths = paths.map(|(prefix, domain)| OwnPath::new(prefix, domain)).collect();
+        for text in self.signed_texts() {
+            self.add(&text, Kind::Altered);
+        }
+        self
+    }
+
+    /// The forms in return paths of ours.
+    fn signed_texts(&self) -> Vec<String> {
+        let signed = self.forms.iter().filter(|form| form.kind == Kind::Signed);
+        signed.map(|form| String::from_utf8_lossy(form.text.needle()).into_owned()).collect()
     }
 
     fn add(&mut self, text: &str, kind: Kind) {
@@ -135,9 +156,28 @@ impl NamedAddress {
         for form in &self.forms {
             let length = form.text.needle().len();
             let found = form.text.find_iter(&lower).map(|start| start..start + length);
-            places.extend(found.filter(|place| form.is_whole(&lower, place)));
+            places.extend(found.filter(|place| form.is_whole(&lower, place, &self.paths)));
         }
         places.sort_unstable_by_key(|place| (place.start, place.end));
+        places.dedup();
+        places
+    }
+
+    /// Where return paths of ours end within its domain: they were cut, and may have named it.
+    pub(crate) fn cut_places(&self, text: &[u8]) -> Vec<Range<usize>> {
+        let lower = text.to_ascii_lowercase();
+        let mut places: Vec<Range<usize>> = Vec::new();
+        for signed in self.signed_texts() {
+            let Some((local, domain)) = signed.rsplit_once('=') else { continue };
+            let begins = |start: usize| self.paths.iter().any(|path| path.recipient_begins(&lower[..start]));
+            let found = memchr::memmem::find_iter(&lower, local).filter(|start| begins(*start));
+            places.extend(found.filter_map(|start| {
+                let end = start + local.len();
+                Some(start..end + own_path::cut_domain(lower.get(end..)?, domain)?)
+            }));
+        }
+        places.sort_unstable_by_key(|place| (place.start, place.end));
+        places.dedup();
         places
     }
 
@@ -192,7 +232,7 @@ impl Form {
     }
 
     /// Whether no longer address goes on before or after the place.
-    fn is_whole(&self, text: &[u8], place: &Range<usize>) -> bool {
+    fn is_whole(&self, text: &[u8], place: &Range<usize>, paths: &[OwnPath]) -> bool {
         let (before, after) = (&text[..place.start], &text[place.end..]);
         let form = self.text.needle();
         match self.kind {
@@ -208,6 +248,7 @@ impl Form {
             }
             Kind::Tagged => local_part_begins(before, after, false) && tag_and_domain_follow(after),
             Kind::Signed => return_path::ends_in_tag(before) && local_part_ends(after),
+            Kind::Altered => paths.iter().any(|path| path.is_around(before, after)),
             Kind::Reversed => rewritten_begins(before) && local_part_ends(after),
         }
     }

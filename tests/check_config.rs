@@ -232,12 +232,14 @@ fn files_that_cannot_be_the_store_are_found_and_no_fix_loses_them() {
     let mut bytes = fs::read(&store).unwrap();
     bytes[4096 * 2..].fill(0xa5);
     fs::write(&store, bytes).unwrap();
-    let (code, findings) = host.check(&[]);
-    let said = findings.iter().find(|found| found["subject"] == "store" && found["level"] == "wrong");
-    assert!(
-        code == 1 && said.is_some_and(|said| said["fix"].as_str().unwrap().contains(".recover")),
-        "{findings:#?}"
-    );
+    for arguments in [&[][..], &["--quick"]] {
+        let (code, findings) = host.check(arguments);
+        let said = findings.iter().find(|found| found["subject"] == "store" && found["level"] == "wrong");
+        assert!(
+            code == 1 && said.is_some_and(|said| said["fix"].as_str().unwrap().contains(".recover")),
+            "{arguments:?} {findings:#?}"
+        );
+    }
 }
 
 /// The files that make findings of `carom check`.

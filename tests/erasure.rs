@@ -3,8 +3,9 @@
 //! Not here: that an erased address is nowhere any more (`privacy`).
 
 use crate::harness::mail_log::{self, ago};
-use crate::harness::{DAY_MS, Sandbox};
+use crate::harness::{DAY_MS, Sandbox, free_port};
 use crate::statistics::{OTHER, SENT, append, delivery, tick};
+use crate::unproven::{Sent, letter, send};
 use serde_json::Value;
 
 const ANN: &str = "ann@lone.example";
@@ -55,4 +56,29 @@ fn the_figures_of_a_domain_stay_when_its_last_address_is_erased() {
     assert_eq!(domains(), before, "docs/privacy.md says so");
     let page = include_str!("../docs/privacy.md").split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(page.contains("`carom erase` leaves these names, also if she was the last at her domain"));
+}
+
+/// The step that would keep the message, if it cannot be forwarded, is in no list of the outbox.
+#[test]
+fn what_is_pending_is_counted_as_the_outbox_shows_it() {
+    let sandbox = crate::unproven::sandbox(&format!(
+        "[unproven]\naction = \"forward\"\nto = \"postmaster@sender.example\"\nserver = \"127.0.0.1:{}\"\n",
+        free_port()
+    ));
+    for queue_id in ["4Qone", "4Qtwo"] {
+        let (to, client) = ("bounces@bounces.example.com", "192.0.2.66");
+        let sent = Sent { from: ANN, to, client, queue_id, policy: "bounce" };
+        let text = String::from_utf8(letter("Re: your order", &format!("Write to {ANN}."))).unwrap();
+        send(&sandbox, &sent, text.replace("alice@sender.example", ANN).as_bytes()).silent();
+    }
+    let shown = sandbox.run(&["outbox", "--json"], b"").stdout.lines().count();
+    let left = json(&sandbox, &["erase", ANN, "--json"])["left"].clone();
+    assert_eq!(
+        (left["pending_steps"].as_u64(), left["pending_messages"].as_u64()),
+        (Some(2), Some(2)),
+        "{left}"
+    );
+    assert_eq!(shown, 2);
+    let said = sandbox.run(&["erase", ANN], b"").stdout;
+    assert!(said.contains("     2 pending in the outbox"), "{said}");
 }

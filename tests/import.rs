@@ -32,10 +32,14 @@ fn a_bounced_email_service_becomes_a_config_that_notifies_the_same_applications(
     let sandbox = Sandbox::new();
     let yaml = "production:\n  handler:\n    temporary_threshold: 4\n    domains:\n      \
                 shop.example:\n        endpoint: http://127.0.0.1:7001/emails/{address}/suspend\n  \
-                amqp:\n    url: amqp://u:secret@mq.example\n";
+                amqp:\n    url: amqp://u:secret@mq.example\n  pop3:\n    server: mail.example\n    password: secret\n";
     let (toml, notes) = imported(&sandbox, "bes", "config.yml", yaml);
     assert!(toml.contains("threshold = 6") && toml.contains("/emails/{address}/suspend"), "{toml}");
     assert!(notes.contains("amqp: not needed") && !notes.contains("secret"), "{notes}");
+    assert!(
+        notes.contains("pop3: not converted: carom fetches no mail.") && notes.contains("carom relay"),
+        "{notes}"
+    );
     assert!(is_usable(&toml), "{toml}");
     let wrong = sandbox.run(&["import", "bes", "-"], b"");
     assert!(wrong.code == 1 && wrong.stderr.contains("config.yml"), "{wrong:?}");

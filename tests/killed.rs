@@ -5,10 +5,11 @@ use crate::bounces;
 use crate::harness::application::Application;
 use crate::harness::peers::{ACCEPT, Arrived, SmtpPeer};
 use crate::harness::tracer::{self, Traced};
-use crate::harness::{DAY_MS, HOUR_MS, SENDER, Sandbox, names, plain, signed};
+use crate::harness::{DAY_MS, HOUR_MS, SENDER, SILENT, Sandbox, names, plain, signed, start, wait_for};
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 const ACCEPTED: &str = "x@accept.sink.example";
 const BOUNCED: &str = "x@oob.sink.example";
@@ -159,6 +160,33 @@ fn a_bounce_of_a_message_without_a_queue_id_is_one_after_a_kill() {
         assert_eq!((life.total(), life.sandbox.counter("oob_sent")), (sent, sent), "{after}");
         traced
     });
+}
+
+/// A content filter gives a message without a Message-ID another one each time.
+#[test]
+fn a_message_with_another_message_id_counts_once_when_it_comes_again_after_a_kill() {
+    let peer = SmtpPeer::start(SILENT);
+    let sandbox = Sandbox::new().smtp_port(peer.port);
+    let words = ["pipe", "--sender", SENDER, "--recipient", BOUNCED, "--client-address", "192.0.2.1"];
+    let message = plain(BOUNCED);
+    let filtered = |number: u32| {
+        let fields = format!(
+            "Received: from mx by filter\r\n\tid {number}; today\r\nMessage-Id: <{number}@filter.example>\r\n"
+        );
+        [fields.as_bytes(), &message].concat()
+    };
+    let mut child = start(sandbox.command(&words), &filtered(1));
+    wait_for(20, "the connection", || peer.connections.load(Ordering::SeqCst) > 0);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    peer.behave(ACCEPT);
+    sandbox.run(&words, &filtered(2)).silent();
+    assert_eq!((sandbox.counter("total_messages"), peer.mails().len()), (1, 1));
+    let data = String::from_utf8(peer.mails()[0].data.clone()).unwrap();
+    assert!(data.contains("<1@filter.example>") && !data.contains("<2@filter.example>"), "{data}");
+    // It was answered: the same once more is another message.
+    sandbox.run(&words, &filtered(3)).silent();
+    assert_eq!((sandbox.counter("total_messages"), peer.mails().len()), (2, 2));
 }
 
 #[test]

@@ -135,6 +135,9 @@ fn notifications_of_a_paused_application_wait_without_a_try_and_without_an_end()
         assert_eq!((&step["state"], &step["attempts"]), (&"pending".into(), &tries.into()), "{step}");
         assert!(step["note"].as_str().unwrap().starts_with("paused: bounce.hard"), "{step}");
     }
+    let shown =
+        |status: &str| sandbox.run(&["outbox", "--status", status, "--json"], b"").stdout.lines().count();
+    assert_eq!((shown("paused"), shown("pending"), shown("parked")), (2, 2, 0));
     let checked = sandbox.run(&["check"], b"").stdout;
     assert!(checked.contains("[[notify]] for * is paused"), "{checked}");
     assert!(checked.contains("2 steps are held back; the first, notify"), "{checked}");

@@ -63,7 +63,7 @@ fn what_the_application_refuses_is_parked_until_an_operator_says_so() {
     let none = sandbox.run(&["outbox", "--action", "bounce"], b"").stdout;
     assert_eq!(none, "no step is like that: carom outbox shows all\n");
     let odd = sandbox.run(&["outbox", "--status", "odd"], b"");
-    assert!(odd.code == 1 && odd.stderr.contains("[possible values: pending, parked]"), "{odd:?}");
+    assert!(odd.code == 1 && odd.stderr.contains("[possible values: pending, parked, paused]"), "{odd:?}");
     // One is dropped, by the first characters of its key.
     let ran = sandbox.run(&["outbox", "drop", &id("b@there.example")[..12]], b"");
     assert!(ran.code == 0 && ran.stdout.starts_with("1 dropped"), "{ran:?}");

@@ -345,3 +345,25 @@ fn what_two_logs_say_counts_once() {
     tick(&sandbox, &[]);
     is_the_day(&report(&sandbox, &DAY));
 }
+
+/// `now` is a time, and what has just begun is a period.
+#[test]
+fn a_report_since_now_is_one_of_nothing_yet_and_one_since_tomorrow_an_error() {
+    let sandbox = crate::harness::mail_log::sandbox(None, "");
+    append(
+        &sandbox,
+        &crate::harness::mail_log::ago(50, &delivery(540, 1, "ann@dest.example", OTHER, 1.0, SENT)),
+    );
+    tick(&sandbox, &[]);
+    for period in [&["--since", "now"][..], &["--since", "now", "--until", "now"], &["--since", "0m"]] {
+        for form in [&[][..], &["--json"]] {
+            let ran = sandbox.run(&[&["report"], period, form].concat(), b"");
+            assert!(ran.code == 0 && ran.stderr.is_empty(), "{period:?} {ran:?}");
+        }
+    }
+    let hour = ["--since", "2026-03-01T08:00:00Z", "--until", "2026-03-01T08:00:00Z"];
+    let empty = sandbox.run(&[&["report"], &hour[..], &["--json"]].concat(), b"");
+    assert!(empty.code == 0 && !empty.stdout.contains("ann@"), "{empty:?}");
+    let wrong = sandbox.run(&["report", "--since", "9999-01-01"], b"");
+    assert!(wrong.code == 1 && wrong.stderr.contains("the period ends before it begins"), "{wrong:?}");
+}

@@ -60,9 +60,9 @@ fn a_message_that_is_still_to_be_forwarded_is_found_by_the_addresses_in_it() {
     };
     send(&sandbox, &from, &letter("Re: your order", &format!("Write to {ANN} instead."))).silent();
     let shown = found(&sandbox, ANN);
-    assert!(shown.starts_with("step ") && shown.contains("forward"), "{shown}");
+    assert!(shown.starts_with("message ") && shown.contains("forward pending"), "{shown}");
     let whole = export(&sandbox, ANN);
-    assert!(whole["pending"].as_array().unwrap().iter().any(|step| step["action"] == "forward"), "{whole}");
+    assert_eq!(whole["log"][0]["steps"][0]["action"], "forward", "{whole}");
     let erased = sandbox.run(&["erase", ANN], b"");
     assert!(erased.code == 1 && erased.stdout.contains("1 pending in the outbox"), "{erased:?}");
     assert!(found(&sandbox, "joann@there.example").starts_with("nothing is known"));

@@ -8,7 +8,7 @@ use super::own_failure::retry_own_failure;
 use crate::clock::DAY_MS;
 use crate::mail::Mail;
 use crate::plan::{Grounds, StepEnd, Suppression};
-use crate::store::{Performed, Suppressed};
+use crate::store::{Performed, ReportedEntry, Suppressed};
 
 /// How the step ends if nothing proves that the report is about the address.
 pub(super) fn unproven(suppression: &Suppression) -> Option<Performed> {
@@ -24,7 +24,7 @@ pub(crate) fn suppress(suppression: &Suppression, mail: &Mail, doors: &Doors, at
     }
     let entry = entry(suppression, mail.key.text(), mail.at_ms);
     match doors.store.suppress(&entry) {
-        Ok(is_written) => ended(&entry, is_written),
+        Ok(became) => ended(&entry, became),
         Err(error) => retry_own_failure(mail, attempts, format!("not suppressed: {error}")),
     }
 }
@@ -43,13 +43,21 @@ pub(super) fn entry(suppression: &Suppression, key: &str, at_ms: i64) -> Suppres
     }
 }
 
-/// How the step ends; without `is_written`, the same failure has made the entry before.
-pub(super) fn ended(entry: &Suppressed, is_written: bool) -> Performed {
-    let (counter, note) = match is_written {
-        true => ("suppressed", format!("{} suppressed: {}", entry.address, entry.reason)),
-        false => {
-            ("suppressed_before", format!("{} was suppressed before for the same failure", entry.address))
+/// How the step ends.
+pub(super) fn ended(entry: &Suppressed, became: ReportedEntry) -> Performed {
+    let Suppressed { address, reason, .. } = entry;
+    let (end, counter, note) = match became {
+        ReportedEntry::Written => {
+            (StepEnd::Succeeded, "suppressed", format!("{address} suppressed: {reason}"))
+        }
+        ReportedEntry::Known => {
+            let note = format!("{address} was suppressed before for the same failure");
+            (StepEnd::Succeeded, "suppressed_before", note)
+        }
+        ReportedEntry::Removed => {
+            let note = format!("{address} stays off the list: an operator removed it after the same failure");
+            (StepEnd::Noted, "suppressed_before", note)
         }
     };
-    Performed::new(StepEnd::Succeeded, counter, note)
+    Performed::new(end, counter, note)
 }

@@ -14,11 +14,13 @@ use crate::deadline::Deadline;
 /// Mechanisms that may ask for what does not exist (section 4.6.4).
 const MAX_VOID: usize = 2;
 
+/// Whether more names that do not exist were asked for than a record may ask for.
+pub(super) fn asks_too_much(asked: &AskedNames) -> bool {
+    asked.void_names() > MAX_VOID
+}
+
 /// What becomes of a pass that was found by asking for these names.
 pub(super) fn pass_of(asked: &AskedNames, dns: &Dns, deadline: Deadline) -> AuthResult {
-    if asked.void_names() > MAX_VOID {
-        return AuthResult::PermError;
-    }
     for name in asked.texts() {
         let texts = match dns.texts(&name, deadline) {
             Ok(texts) => texts,
@@ -166,7 +168,64 @@ fn is_expansion(inner: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::test_server::{self, Reply};
+    use super::super::verify::spf;
     use super::*;
+    use crate::config::DnsTable;
+    use hickory_resolver::proto::op::ResponseCode;
+    use hickory_resolver::proto::rr::rdata::{MX, TXT};
+    use hickory_resolver::proto::rr::{Name, RData, RecordType};
+    use std::net::Ipv4Addr;
+    use std::time::Duration;
+
+    /// Records of SPF, and names that have an address or an exchanger; nothing else exists.
+    fn of_servers(name: &str, kind: RecordType) -> Reply {
+        let text = match name {
+            "two.example." => "v=spf1 a:a.example exists:b.example ip4:192.0.2.66 -all",
+            "three.example." => "v=spf1 exists:c.example mx:b.example a:a.example ip4:192.0.2.66 -all",
+            "empty.example." => "v=spf1 a:e1.example a:e2.example a:e3.example ip4:192.0.2.66 -all",
+            "inner.example." => "v=spf1 a:a.example include:three.example -all",
+            "again.example." => {
+                "v=spf1 a:a.example a:a.example a:a.example mx:there.example ip4:192.0.2.66 -all"
+            }
+            "fails.example." => "v=spf1 a:a.example a:b.example a:c.example -all",
+            "there.example." => match kind {
+                RecordType::MX => {
+                    let host = Name::from_ascii("host.example.").unwrap();
+                    return Reply::Records(vec![RData::MX(MX::new(10, host))]);
+                }
+                RecordType::A => return Reply::Records(vec![RData::A(Ipv4Addr::new(192, 0, 2, 1).into())]),
+                _ => return Reply::Records(Vec::new()),
+            },
+            empty if empty.starts_with('e') => return Reply::Records(Vec::new()),
+            _ => return Reply::Code(ResponseCode::NXDomain),
+        };
+        match kind {
+            RecordType::TXT => Reply::Records(vec![RData::TXT(TXT::new(vec![text.to_owned()]))]),
+            _ => Reply::Records(Vec::new()),
+        }
+    }
+
+    /// RFC 7208 section 4.6.4, with answers of servers and of the resolver's cache.
+    #[test]
+    fn a_record_may_ask_for_two_names_that_do_not_exist_and_no_more() {
+        let (server, _) = test_server::serve(of_servers);
+        let dns = Dns::open(&DnsTable { servers: vec![server], timeout: 1, ..DnsTable::default() }).unwrap();
+        for _ in 0..2 {
+            for (domain, result) in [
+                ("two.example", AuthResult::Pass),
+                ("three.example", AuthResult::PermError),
+                ("empty.example", AuthResult::PermError),
+                ("inner.example", AuthResult::PermError),
+                ("again.example", AuthResult::Pass),
+                ("fails.example", AuthResult::PermError),
+            ] {
+                let (sender, client) = (format!("joe@{domain}"), Ipv4Addr::new(192, 0, 2, 66).into());
+                let deadline = Deadline::after(Duration::from_secs(20));
+                assert_eq!(spf(&sender, "mx.example", client, &dns, deadline), result, "{domain}");
+            }
+        }
+    }
 
     #[test]
     fn an_error_anywhere_in_a_record_is_found() {

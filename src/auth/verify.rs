@@ -245,13 +245,14 @@ pub(crate) fn spf(sender: &str, helo: &str, client: IpAddr, dns: &Dns, deadline:
     let answers = dns.answers();
     let output = dns.wait(deadline, authenticator.check_host(answers.ask(parameters)));
     match output.map(|output| output.result()) {
+        Some(SpfResult::TempError) | None => AuthResult::TempError,
+        Some(_) if spf_rules::asks_too_much(&answers.asked) => AuthResult::PermError,
         Some(SpfResult::Pass) => spf_rules::pass_of(&answers.asked, dns, deadline),
         Some(SpfResult::Fail) => AuthResult::Fail,
         Some(SpfResult::SoftFail) => AuthResult::SoftFail,
         Some(SpfResult::Neutral) => AuthResult::Neutral,
         Some(SpfResult::None) => AuthResult::None,
         Some(SpfResult::PermError) => AuthResult::PermError,
-        Some(SpfResult::TempError) | None => AuthResult::TempError,
     }
 }
 

@@ -16,16 +16,22 @@ use crate::store::{CONFIG_OF_TICK, OVERDUE_MS, PendingStep, Store, encryption};
 use crate::text::{bounded, one_line};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Clocks of one host differ by less than this (milliseconds).
 const SAME_TIME_MS: i64 = 60_000;
 /// Bytes of a note of a step that are shown.
 const SHOWN: usize = 200;
 
+/// How long the pages of the store are read by a quick check.
+const MOMENT: Duration = Duration::from_millis(300);
+/// What it says of a store that is too large for that.
+const PART: &str = "; only the first part of its pages was read: carom check reads all";
+
 /// How much of the store is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum StoreDepth {
-    /// Its version.
+    /// Its version, and as many of its pages as can be read in a moment.
     Version,
     /// All of it.
     Whole,
@@ -50,15 +56,16 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
         }
         _ => {}
     }
-    let store = match usable(config, &path, depth) {
-        Ok(store) => store,
+    let (store, is_whole) = match usable(config, &path, depth) {
+        Ok(found) => found,
         Err(finding) => return vec![of_key(*finding)],
     };
+    let part = if is_whole { "" } else { PART };
     let said = match store.versions() {
         Ok((there, ours)) if there < ours => {
-            format!("SQLite, tables of version {there}; the next message brings them to version {ours}")
+            format!("SQLite, tables of version {there}; the next message brings them to version {ours}{part}")
         }
-        Ok((there, _)) => format!("SQLite, tables of version {there}, can be written"),
+        Ok((there, _)) => format!("SQLite, tables of version {there}, can be written{part}"),
         Err(error) => return vec![of_key(Finding::error("store", &error))],
     };
     let mut findings = vec![Finding::good("store", said)];
@@ -76,8 +83,8 @@ fn is_no_directory(path: &Path) -> bool {
     path.metadata().is_ok_and(|found| !found.is_dir())
 }
 
-/// The store, if it can be read and written.
-fn usable(config: &Config, path: &Path, depth: StoreDepth) -> Result<Store, Box<Finding>> {
+/// The store, if it can be read and written, and whether all of its pages were read.
+fn usable(config: &Config, path: &Path, depth: StoreDepth) -> Result<(Store, bool), Box<Finding>> {
     let shown = path.display();
     let wrong = |found: String, fix: String| Err(Box::new(Finding::wrong("store", found, fix)));
     match path.metadata() {
@@ -112,10 +119,9 @@ fn usable(config: &Config, path: &Path, depth: StoreDepth) -> Result<Store, Box<
         }
     }
     let store = Store::glance(path).map_err(|error| Box::new(Finding::error("store", &error)))?;
-    if depth == StoreDepth::Whole {
-        store.inspect().map_err(|error| Box::new(Finding::error("store", &error)))?;
-    }
-    Ok(store)
+    let within = (depth == StoreDepth::Version).then_some(MOMENT);
+    let is_whole = store.inspect(within).map_err(|error| Box::new(Finding::error("store", &error)))?;
+    Ok((store, is_whole))
 }
 
 /// The index of the mail logs must be a file, and have it for itself.
@@ -215,7 +221,7 @@ fn outbox(store: &Store) -> Result<Vec<Finding>> {
     store.visit_steps(&mut |step| {
         match (step.state.as_str(), step.attempts) {
             ("parked", _) => parked.add(step),
-            _ if step.is_paused() => paused.add(step),
+            _ if step.paused => paused.add(step),
             (_, 0) => {}
             _ => failing.add(step),
         }

@@ -8,8 +8,11 @@ use super::typed_key::key;
 use crate::config::Config;
 use crate::erase::{self, Erasure};
 use crate::error::{Exit, Result};
+use crate::files::command::quoted;
+use crate::text::counted;
 use clap::Args;
 use std::fmt::Write as _;
+use std::path::Path;
 
 #[derive(Args, Debug)]
 #[command(after_help = "It covers the index of mail logs, kept reports, the suppression list, the store, \
@@ -45,11 +48,11 @@ pub(crate) fn run(arguments: &EraseArgs, config: &Config, terminal: Terminal) ->
     if !arguments.dry_run && store.exists() {
         tracing::info!("an address was erased");
     }
-    terminal.show(&erased, || words(&erased))?;
+    terminal.show(&erased, || words(&erased, &config.log_dir()))?;
     Ok(if erased.left.is_nothing() { Exit::Ok } else { Exit::Failure })
 }
 
-fn words(erased: &Erasure) -> String {
+fn words(erased: &Erasure, logs: &Path) -> String {
     let mut text = String::new();
     let removed = if erased.dry_run { "would remove" } else { "removed" };
     let blanked = if erased.dry_run { "would blank" } else { "blanked" };
@@ -80,7 +83,7 @@ fn words(erased: &Erasure) -> String {
         let _ = writeln!(
             text,
             "left         {:>6} pending in the outbox: `carom outbox retry` or `drop` it, run `carom cron`, and erase again",
-            left.pending_messages
+            left.pending_steps
         );
     }
     if left.pending_deliveries > 0 {
@@ -92,6 +95,16 @@ fn words(erased: &Erasure) -> String {
     }
     for path in &left.compressed_logs {
         let _ = writeln!(text, "left         {}: compressed; search and remove it", path.display());
+    }
+    if erased.cut_return_paths > 0 {
+        let many = counted(erased.cut_return_paths as u64, "return path");
+        let local = erased.address.rsplit_once('@').map_or("", |(local, _)| local);
+        let sought = quoted(&format!("{local}="));
+        let _ = writeln!(
+            text,
+            "not erased   {many} in the logs, cut within the domain: nothing tells whose they are"
+        );
+        let _ = writeln!(text, "             to see them: grep -iF -e {sought} {}/*.log", logs.display());
     }
     if erased.is_nothing() {
         let _ = writeln!(text, "nothing is known about {}", erased.address);

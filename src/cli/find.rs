@@ -6,6 +6,7 @@
 use super::asked_store::{folded_store, note_unreadable_log};
 use super::deliveries::{self, Times};
 use super::outbox;
+use super::removal_line::removal_line;
 use super::suppression_line::shown;
 use super::terminal::{self, Terminal, print};
 use super::typed_key::key;
@@ -56,6 +57,9 @@ fn words(known: &Known) -> String {
     let mut text = String::new();
     for entry in &known.suppressed {
         let _ = writeln!(text, "suppressed   {}", shown(entry));
+    }
+    for removal in &known.removals {
+        let _ = writeln!(text, "removed      {}", removal_line(removal));
     }
     for one in &known.soft_bounces {
         let proven = if one.proven { "" } else { ", unproven" };

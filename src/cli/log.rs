@@ -82,10 +82,7 @@ fn status(word: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let store = fold(config).unwrap_or_else(|error| {
-        tracing::debug!(%error, "the next tick takes new records");
-        Store::look(&config.store_path()).ok()
-    });
+    let mut store = opened(config);
     let LogArgs { lines, follow, since, until, recipient, status } = arguments;
     let lines = lines.or(if since.is_some() { None } else { Some(SHOWN) });
     let recipient = recipient.clone().map(|address| SoughtRecipient::new(config, address));
@@ -116,10 +113,10 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
     let stop = terminal::stop_flag()?;
     while wants_more && !stop.load(Ordering::Relaxed) {
         wants_more = out.flush()?;
-        for mut row in following.new_rows(config)? {
-            if let Some(store) = &store {
-                row.look_up(store);
-            }
+        if store.as_ref().is_none_or(Store::is_replaced) {
+            store = opened(config);
+        }
+        for row in following.new_rows(config, store.as_ref())? {
             if !known.remove(&row.line) && filter.lets_through(&row) {
                 wants_more = wants_more && out.write(shown(&row, terminal, table.as_ref()).as_bytes())?;
             }
@@ -128,6 +125,14 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
         std::thread::sleep(LOOK);
     }
     out.finish()
+}
+
+/// The store with new records; `None`: there is none yet, or this user may not read it.
+fn opened(config: &Config) -> Option<Store> {
+    fold(config).unwrap_or_else(|error| {
+        tracing::debug!(%error, "the next tick takes new records");
+        Store::look(&config.store_path()).ok()
+    })
 }
 
 /// Takes new records into the store, for whoever reads the counters next. The lines are shown

@@ -8,6 +8,8 @@ mod asked_store;
 mod exit_code;
 mod identity;
 mod named_file;
+mod operator_name;
+mod removal_line;
 mod renewal;
 mod terminal;
 mod typed;

@@ -23,7 +23,8 @@ const TOGETHER: usize = 500;
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct OutboxArgs {
-    /// Show only steps in this state: pending steps are due at their time, parked ones wait for you
+    /// Show only steps in this state: pending steps are due at their time, paused ones are pending
+    /// and held back by the config, parked ones wait for you
     #[arg(long, value_parser = WAITING_STATES)]
     status: Option<String>,
     /// Show only steps that do this: bounce, complaint, notify ...
@@ -159,7 +160,7 @@ fn chosen(which: &Which, store: &Store, config: &Config) -> Result<Vec<StepName>
         Ok::<_, Error>(steps)
     };
     if which.all {
-        return that(&|step| step.is_parked() || step.attempts > 0 || step.is_paused());
+        return that(&|step| step.is_parked() || step.attempts > 0 || step.paused);
     }
     let Some(application) = &which.application else { return meant_steps::of_ids(&which.ids, store) };
     let steps = that(&|step| is_notification_for(step, application, config))?;

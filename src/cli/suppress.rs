@@ -3,6 +3,8 @@
 //! Not here: the list (`store`) and the form of the files (`suppress`).
 
 use super::asked_store::{store_to_read, store_to_remove_from};
+use super::operator_name::operator_name;
+use super::removal_line::removal_line;
 use super::suppress_import::{self, ImportArgs};
 use super::suppress_terms::SuppressTerms;
 use super::suppress_undo::{self, UndoArgs};
@@ -86,13 +88,14 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
             add(&store, &entries.collect::<Result<Vec<_>>>()?, terminal)
         }
         SuppressCommand::Remove { addresses, sender_domain } => {
-            let (mut removed, mut left) = (0, Vec::new());
+            let (mut removed, mut left, who) = (0, Vec::new(), operator_name());
             for address in addresses {
                 let address = checked(address)?;
-                removed += usize::from(store.unsuppress(&address, sender_domain.as_deref())?);
+                let sender_domain = sender_domain.as_deref();
+                removed += usize::from(store.unsuppress(&address, sender_domain, now_ms, Some(&who))?);
                 left.extend(
                     store
-                        .entries_of(&address, sender_domain.as_deref(), now_ms)?
+                        .entries_of(&address, sender_domain, now_ms)?
                         .into_iter()
                         .map(|entry| (address.clone(), entry)),
                 );
@@ -102,8 +105,12 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
         SuppressCommand::Check { address, sender_domain } => {
             let address = checked(address)?;
             let entries = store.entries_of(&address, sender_domain.as_deref(), now_ms)?;
+            let removals = if entries.is_empty() { store.removals_of(&address)? } else { Vec::new() };
             terminal.show(&entries.first(), || match &entries[..] {
-                [] => format!("{address} is not suppressed\n"),
+                [] => {
+                    let removals = removals.iter().map(|one| format!("removed {}\n", removal_line(one)));
+                    format!("{address} is not suppressed\n{}", removals.collect::<String>())
+                }
                 found => found.iter().map(|entry| shown(entry) + "\n").collect(),
             })?;
             Ok(if entries.is_empty() { Exit::Ok } else { Exit::Failure })

@@ -2,13 +2,14 @@
 //!
 //! Not here: what is undone (`release`). Invariant: a rehearsal shows exactly what would be done.
 
+use super::operator_name::operator_name;
 use super::suppression_line::shown;
 use super::terminal::{Terminal, line, print};
 use crate::clock::{self, typed_time};
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::release::{self, Undo, UndoFilter};
-use crate::store::Store;
+use crate::store::{AuditEntry, Store};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -82,7 +83,18 @@ pub(crate) fn run(
     };
     if !arguments.dry_run && store.exists() {
         let (sum, dimensions) = (undo.sum(), format!("{filter:?}"));
+        let whole = release::as_json(&undo, &filter, false);
+        let entry = AuditEntry {
+            at_ms: now_ms,
+            who: operator_name(),
+            action: "undo".into(),
+            what: filter.words(),
+            before: whole["entries"].clone(),
+            ..AuditEntry::default()
+        };
+        let action = store.begin_action(&entry)?;
         let keys = undo.carry_out(store, now_ms)?;
+        store.end_action(action, &whole)?;
         tracing::info!(
             released = sum.released,
             restored = sum.restored,

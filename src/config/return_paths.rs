@@ -133,6 +133,11 @@ impl ReturnPaths {
         self.forms().map(PathForm::domain)
     }
 
+    /// The prefix and the domain of our return paths, now and earlier.
+    pub(crate) fn prefixes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.forms().map(|form| (form.prefix(), form.domain()))
+    }
+
     /// The domain that return paths are signed for.
     pub(crate) fn domain(&self) -> Option<&str> {
         self.signing.as_ref().map(|signing| signing.form.domain())

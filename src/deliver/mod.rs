@@ -17,7 +17,7 @@ use crate::halt::{Halt, Halted};
 use crate::house::House;
 use crate::journal::{self, RunEnd};
 use crate::mail::Mail;
-use crate::plan::{Plan, Unproven, Verdict};
+use crate::plan::{Action, Plan, Unproven, Verdict};
 use crate::policy::earlier_deferrals::ASKED;
 use crate::policy::{Policy, message_facts::MessageFacts, recipient_facts::RecipientFacts};
 use crate::store::{OnRecord, Tally};
@@ -54,6 +54,8 @@ pub(crate) struct DecidedPlan {
     /// Why the verdict is this one, if that is not the policy's decision.
     reason: Option<String>,
     unproven: Option<UnprovenMessage>,
+    /// Addresses that the message is about, if no step of it names them.
+    addresses: Vec<String>,
 }
 
 /// The end of the road for one message.
@@ -203,7 +205,9 @@ impl DecidedPlan {
             tally.add("rejected");
         }
         plan.take_bookkeeping().iter().for_each(|name| tally.add(name));
-        DecidedPlan { plan, digest, tally, reason: None, unproven }
+        let is_unmatched = || plan.steps.iter().any(|step| matches!(step.action, Action::KeepUnmatched(_)));
+        let addresses = if unproven.is_some() || is_unmatched() { facts.addresses() } else { Vec::new() };
+        DecidedPlan { plan, digest, tally, reason: None, unproven, addresses }
     }
 
     /// The policy failed, and `on_trap` accepts the message.
@@ -211,6 +215,7 @@ impl DecidedPlan {
         let Halted { verdict, reason, mut tally, .. } = halted;
         let mut plan = Plan { verdict, ..Plan::default() };
         let unproven = Some(UnprovenMessage::of_failure(&mut plan, facts, &mut tally));
-        DecidedPlan { plan, digest: String::new(), tally, reason, unproven }
+        let addresses = facts.addresses();
+        DecidedPlan { plan, digest: String::new(), tally, reason, unproven, addresses }
     }
 }

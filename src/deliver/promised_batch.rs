@@ -15,7 +15,7 @@ use crate::message_log::{DecidedBy, LaterLine, MessageLine};
 use crate::plan::{Action, Verdict};
 use crate::policy::{Policy, recipient_facts::RecipientFacts};
 use crate::smtp_reply::SmtpReply;
-use crate::store::{DueSteps, Ended, OnRecord, Promise, Standing, Tally};
+use crate::store::{DueSteps, Ended, OnRecord, Promise, PromisedLine, Standing, Tally};
 use crate::{redelivery, release};
 use std::rc::Rc;
 
@@ -43,8 +43,8 @@ pub(super) struct Destined {
     counted: Tally,
     /// The copy that is kept of it, if nothing else follows from it.
     kept: Vec<Ended>,
-    /// The Message-ID of the message that it reports about, if an earlier delivery was on record.
-    about_before: Option<String>,
+    /// What the line of an earlier delivery says, if that was on record.
+    line_before: PromisedLine,
     /// It could not be written down.
     fault: bool,
 }
@@ -86,15 +86,15 @@ impl Destined {
 
     /// What is to be promised about it.
     fn promise<'p>(&'p self, policy: &'p str) -> Option<(&'p Mail, Promise<'p>)> {
-        let DecidedPlan { plan, tally, .. } = self.decided.as_ref()?;
+        let DecidedPlan { plan, tally, addresses, .. } = self.decided.as_ref()?;
         let at_ms = self.mail.at_ms;
         let about = self.facts.message.reported_on();
-        Some((&self.mail, Promise { plan, policy, at_ms, tally, about }))
+        Some((&self.mail, Promise { plan, policy, at_ms, tally, about, addresses }))
     }
 
     /// Its line in the message log with this verdict.
     fn line<'l>(&'l self, policy: &'l Policy, verdict: &'l Verdict) -> Option<MessageLine<'l>> {
-        let DecidedPlan { plan, digest, tally, reason, unproven } = self.decided.as_ref()?;
+        let DecidedPlan { plan, digest, tally, reason, unproven, addresses } = self.decided.as_ref()?;
         let line = MessageLine::of_mail(&self.mail, DecidedBy::of(policy, digest.clone()), verdict);
         let is_unmatched = || plan.steps.iter().any(|step| matches!(step.action, Action::KeepUnmatched(_)));
         let matches_nobody = || (unproven.is_none() && is_unmatched()).then(|| UNMATCHED_TEXT.to_owned());
@@ -102,14 +102,14 @@ impl Destined {
         let line = line.without_effect(unproven.as_ref().map(|one| one.reason));
         let line =
             line.expecting(plan.expect.clone()).named(self.mail.message_id()).of_file(self.mail.file_name());
-        let line = line.about(self.facts.message.reported_on().map(str::to_owned));
+        let line = line.about(self.facts.message.reported_on().map(str::to_owned)).naming(addresses);
         Some(line.counting(tally.clone()).with_results(self.kept.clone()))
     }
 
     /// The line of another delivery of a message that is on record.
     fn line_again<'l>(&'l self, ended: &'l [Ended]) -> LaterLine<'l> {
         let done = StepsDone { mail: &self.mail, ended };
-        LaterLine::redelivery(done, &self.verdict, self.about_before.clone())
+        LaterLine::redelivery(done, &self.verdict, &self.line_before)
     }
 
     /// An answer without a decision; `None`: an earlier delivery has one.
@@ -163,7 +163,11 @@ impl Destined {
         let due = redelivery::resume(&house.doors, &self.mail, &earlier);
         let released = due.is_some() || redelivery::needs_no_source(&house.store, &self.mail, &earlier);
         self.verdict = earlier.verdict.unwrap_or(now);
-        self.about_before = earlier.line.about;
+        // An earlier build has promised no line. What the message is about, it says itself.
+        self.line_before = earlier.line.unwrap_or_else(|| {
+            let about = self.facts.message.reported_on().map(str::to_owned);
+            PromisedLine { about, ..PromisedLine::default() }
+        });
         self.fate = Fate::Before(due.map(Box::new), released);
     }
 }
@@ -177,9 +181,8 @@ impl<'a> PromisedBatch<'a> {
         for (index, Asked { mail, facts, outcome }) in asked.into_iter().enumerate() {
             let (decided, verdict, fate) = (None, Verdict::Accept, Fate::Halted);
             let (counted, kept, fault) = (Tally::default(), Vec::new(), false);
-            let about_before = None;
-            let mut one =
-                Destined { mail, facts, decided, verdict, fate, counted, kept, about_before, fault };
+            let line_before = PromisedLine::default();
+            let mut one = Destined { mail, facts, decided, verdict, fate, counted, kept, line_before, fault };
             match (house.log.verdict_of(one.mail.key.text()), outcome) {
                 (Some(verdict), _) => (one.verdict, one.fate) = (verdict, Fate::Before(None, true)),
                 (None, Outcome::Before(earlier)) => one.was_before(house, earlier, Verdict::Accept),

@@ -19,6 +19,12 @@ const REMEDY: &str = "name the service's bounced_email_service/config.yml";
 /// number before the bounce, and asked for more.
 const BEYOND: i64 = 2;
 
+/// What is said of the mail servers that the service spoke to.
+const HANDED_OVER: &str = "not needed: the mail server hands messages to carom itself (carom postfix enable)";
+/// What is said of the mailbox that it fetched bounces from.
+const FETCHED: &str = "not converted: carom fetches no mail. Let the mail server of that mailbox hand its mail to \
+    carom (carom postfix enable), or let fetchmail or getmail put it into a Maildir for carom relay";
+
 /// Its value may be a secret.
 const UNKNOWN: &str = "not a key that is known: left out";
 
@@ -59,14 +65,8 @@ pub(crate) fn import(yaml: &str, environment: Option<&str>) -> Result<Imported> 
     for (key, _) in &keys {
         match *key {
             "handler" => {}
-            "amqp" => import.note(
-                "amqp",
-                "not needed: the mail server hands messages to carom itself (carom postfix enable)",
-            ),
-            "smtp" => import.note(
-                "smtp",
-                "not needed: the mail server hands messages to carom itself (carom postfix enable)",
-            ),
+            "amqp" | "smtp" => import.note(key, HANDED_OVER),
+            "pop3" | "imap" | "mailman" => import.note(key, FETCHED),
             _ => import.note(key, UNKNOWN),
         }
     }
@@ -123,6 +123,7 @@ impl Import {
                     self.application(domain, application);
                 }
             }
+            "pop3" | "imap" | "mailman" => self.note(key, FETCHED),
             _ => self.note(key, UNKNOWN),
         }
     }

@@ -51,19 +51,27 @@ const IS_PENDING: &str = "EXISTS (SELECT 1 FROM owed WHERE row = deliveries.id A
 impl Index {
     /// All deliveries to and from an address, the oldest first, and after them those that only name
     /// it.
-    pub(crate) fn deliveries_of_address(&self, address: &str) -> Result<Vec<StoredDelivery>> {
+    pub(crate) fn deliveries_of_address(
+        &self,
+        address: &str,
+        named: &NamedAddress,
+    ) -> Result<Vec<StoredDelivery>> {
         let sql = format!("SELECT {} FROM {FROM} WHERE {OF_ADDRESS} ORDER BY deliveries.id", columns());
         let found =
             (|| self.connection.prepare(&sql)?.query_map([address], |row| stored_delivery(row))?.collect())();
         let mut found: Vec<StoredDelivery> = self.checked(found)?;
-        found.extend(self.deliveries_naming(address)?);
+        found.extend(self.deliveries_naming(address, named)?);
         Ok(found)
     }
 
     /// Deliveries that are not to or from an address, and name it: in a return path, a reply or an
     /// id. This looks at every row.
-    pub(crate) fn deliveries_naming(&self, address: &str) -> Result<Vec<StoredDelivery>> {
-        let found = self.checked(quotes(&self.connection, address, &NamedAddress::of(address)))?;
+    pub(crate) fn deliveries_naming(
+        &self,
+        address: &str,
+        named: &NamedAddress,
+    ) -> Result<Vec<StoredDelivery>> {
+        let found = self.checked(quotes(&self.connection, address, named))?;
         let sql = format!("SELECT {} FROM {FROM} WHERE deliveries.id = ?1", columns());
         let deliveries = (|| {
             let mut select = self.connection.prepare(&sql)?;

@@ -29,6 +29,8 @@ const BEFORE: u64 = 1 << 62;
 #[derive(Debug, Default)]
 pub(crate) struct LogErasure {
     pub(crate) places: usize,
+    /// Return paths that may name it, and were cut.
+    pub(crate) cut: usize,
     /// Files that cannot be searched, because they are compressed.
     pub(crate) packed: Vec<PathBuf>,
 }
@@ -37,7 +39,10 @@ pub(crate) struct LogErasure {
 pub(crate) fn find_traces(config: &Config, named: &NamedAddress) -> Result<LogErasure> {
     each_file(config, |path| {
         let file = regular::open(path).context(path.display())?;
-        Ok(places(&file, named).context(path.display())?.len())
+        Ok([
+            places(&file, named).context(path.display())?.len(),
+            cut_in(&file, named).context(path.display())?,
+        ])
     })
 }
 
@@ -51,18 +56,22 @@ pub(crate) fn blank(config: &Config, named: &NamedAddress, store: &Store) -> Res
             // Nobody is to learn from it which words there were.
             outlines::forget(config, path);
         }
-        Ok(places.len())
+        Ok([places.len(), cut_in(&file, named).context(path.display())?])
     })
 }
 
-fn each_file(config: &Config, mut search: impl FnMut(&Path) -> Result<usize>) -> Result<LogErasure> {
+fn each_file(config: &Config, mut search: impl FnMut(&Path) -> Result<[usize; 2]>) -> Result<LogErasure> {
     let mut found = LogErasure::default();
     for directory in log_files::directories(config) {
         for name in log_files::WITH_OWN {
             for path in daily::all(&directory, name)? {
                 match daily::is_packed(&path) {
                     true => found.packed.push(path),
-                    false => found.places += search(&path)?,
+                    false => {
+                        let [places, cut] = search(&path)?;
+                        found.places += places;
+                        found.cut += cut;
+                    }
                 }
             }
         }
@@ -72,6 +81,16 @@ fn each_file(config: &Config, mut search: impl FnMut(&Path) -> Result<usize>) ->
 
 /// Where a file names the address.
 pub(crate) fn places(file: &File, named: &NamedAddress) -> io::Result<Vec<Range<u64>>> {
+    sought(file, |text| named.places(text))
+}
+
+/// How many return paths of a file may name it, and were cut.
+fn cut_in(file: &File, named: &NamedAddress) -> io::Result<usize> {
+    sought(file, |text| named.cut_places(text)).map(|places| places.len())
+}
+
+/// Where a file has what is found in pieces of it.
+fn sought(file: &File, find: impl Fn(&[u8]) -> Vec<Range<usize>>) -> io::Result<Vec<Range<u64>>> {
     let length = file.metadata()?.len();
     let (mut found, mut from) = (Vec::new(), 0);
     loop {
@@ -81,7 +100,7 @@ pub(crate) fn places(file: &File, named: &NamedAddress) -> io::Result<Vec<Range<
         // Each place belongs to the piece in which it does not touch an end.
         let first = if from == 0 { 0 } else { SHARED / 2 };
         let last = if is_last { PIECE } else { PIECE - SHARED / 2 };
-        let places = named.places(&piece).into_iter().map(|place| place.start as u64..place.end as u64);
+        let places = find(&piece).into_iter().map(|place| place.start as u64..place.end as u64);
         let ours = places.filter(|place| (first..last).contains(&place.start));
         found.extend(ours.map(|place| from + place.start..from + place.end));
         if is_last {

@@ -1,16 +1,20 @@
-//! New lines of the message log as they are written, for `carom log --follow`.
+//! New lines of the message log as they are written, for `carom log --follow`: each with what is
+//! known about its message by then, as `carom log` would show it.
 //!
 //! Not here: the lines that are there already (`trail`). Invariant: a line that is still being
 //! written is left until it is whole; a file is known by its inode, so that neither another name
 //! nor a new day repeats a line.
 
 use super::log_files;
+use super::trail::trail;
+use super::trail_filter::TrailFilter;
 use super::trail_row::TrailRow;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::files::daily::DayFile;
 use crate::files::regular;
-use std::collections::HashMap;
+use crate::store::Store;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::{FileExt, MetadataExt};
 
 /// Bytes that are read of one file at a time.
@@ -46,7 +50,7 @@ impl Following {
     }
 
     /// The lines since the last call.
-    pub(crate) fn new_rows(&mut self, config: &Config) -> Result<Vec<TrailRow>> {
+    pub(crate) fn new_rows(&mut self, config: &Config, store: Option<&Store>) -> Result<Vec<TrailRow>> {
         let mut rows = Vec::new();
         for DayFile { path, .. } in log_files::readable(config)? {
             let Ok(file) = regular::open(&path) else { continue };
@@ -69,6 +73,7 @@ impl Following {
         }
         rows.iter_mut().for_each(|row| self.count(row));
         rows.sort_by_key(|row| row.at_ms);
+        know_now(&mut rows, config, store)?;
         Ok(rows)
     }
 
@@ -82,4 +87,24 @@ impl Following {
         known.0 += 1;
         row.deferred = Some(known.clone());
     }
+}
+
+/// Adds what is known about the messages of lines now. A line about a message that was decided
+/// before may stand for the decision, of which the log has no line if a kill came before it.
+fn know_now(rows: &mut [TrailRow], config: &Config, store: Option<&Store>) -> Result<()> {
+    let later = rows.iter().filter_map(|row| row.event.as_ref()).filter(|event| event.event.is_some());
+    let messages: HashSet<String> =
+        later.filter_map(|event| event.message()).filter(|key| !key.is_empty()).map(str::to_owned).collect();
+    let told = match messages.is_empty() {
+        true => Vec::new(),
+        false => trail(config, store, &TrailFilter { messages, ..TrailFilter::default() })?,
+    };
+    let mut told: HashMap<String, TrailRow> = told.into_iter().map(|row| (row.line.clone(), row)).collect();
+    for row in rows {
+        match told.remove(&row.line) {
+            Some(told) => *row = told,
+            None => store.into_iter().for_each(|store| row.look_up(store)),
+        }
+    }
+    Ok(())
 }

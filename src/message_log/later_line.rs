@@ -9,7 +9,7 @@ use crate::envelope::Envelope;
 use crate::files::daily::MAX_LINE;
 use crate::journal::StepsDone;
 use crate::plan::Verdict;
-use crate::store::Ended;
+use crate::store::{Ended, PromisedLine};
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -27,7 +27,10 @@ pub(crate) struct LaterLine<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    about: Option<String>,
+    about: Option<&'a str>,
+    /// Addresses that it is about, if no step of it names them.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    addresses: &'a [String],
     /// The file of a relay directory that it was in.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<String>,
@@ -45,11 +48,12 @@ impl<'a> LaterLine<'a> {
     pub(crate) fn redelivery(
         done: StepsDone<'a>,
         verdict: &'a Verdict,
-        about: Option<String>,
+        before: &'a PromisedLine,
     ) -> LaterLine<'a> {
         let message_id = done.mail.message_id();
+        let (about, addresses) = (before.about.as_deref(), &before.addresses[..]);
         let line = LaterLine::outbox(done);
-        LaterLine { event: "redelivery", verdict: Some(verdict), message_id, about, ..line }
+        LaterLine { event: "redelivery", verdict: Some(verdict), message_id, about, addresses, ..line }
     }
 
     pub(super) fn outbox(StepsDone { mail, ended }: StepsDone<'a>) -> LaterLine<'a> {
@@ -61,7 +65,8 @@ impl<'a> LaterLine<'a> {
     pub(super) fn given_up(id: &'a str, envelope: &'a Envelope, results: &'a [Ended]) -> LaterLine<'a> {
         let time = clock::rfc3339(clock::now_ms());
         let (message_id, about, file, verdict, reason) = (None, None, None, None, None);
-        LaterLine { time, event: "outbox", id, envelope, message_id, about, file, verdict, results, reason }
+        let (event, addresses) = ("outbox", &[][..]);
+        LaterLine { time, event, id, envelope, message_id, about, addresses, file, verdict, results, reason }
     }
 
     /// The file of a message was given up.

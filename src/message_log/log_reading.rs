@@ -54,6 +54,8 @@ impl TrailRow {
         line.insert("status".into(), self.status().into());
         if self.is_only_line {
             line.insert("verdict".into(), json!(event.verdict));
+        }
+        if self.is_counted {
             line.insert("counted".into(), json!(event.counted));
         }
         if let Some((tries, first)) = &self.deferred {

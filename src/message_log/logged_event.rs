@@ -30,6 +30,8 @@ pub(crate) struct LoggedEvent {
     pub(crate) message_id: Option<String>,
     /// The Message-ID of the message that it reports about.
     pub(crate) about: Option<String>,
+    /// Addresses that it is about, if no step of it names them.
+    pub(super) addresses: Vec<String>,
     /// It is about a failure in the mail log: nobody has handed in a message.
     pub(crate) from_log: bool,
     pub(crate) verdict: Option<Verdict>,

@@ -13,6 +13,8 @@ use crate::store::{Ended, MessageRecord, Tally};
 use crate::text::bounded;
 use serde::Serialize;
 
+/// Addresses that a line has which is too long otherwise.
+const FEW: usize = 3;
 /// Longest text of a record that is too long otherwise.
 const LONGEST_TEXT: usize = 1000;
 
@@ -33,6 +35,9 @@ pub(crate) struct MessageLine<'a> {
     /// The Message-ID of the message that it reports about.
     #[serde(skip_serializing_if = "Option::is_none")]
     about: Option<String>,
+    /// Addresses that it is about, if no step of it names them.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    addresses: &'a [String],
     /// It is about a failure in the mail log: nobody has handed in a message.
     #[serde(skip_serializing_if = "is_not")]
     from_log: bool,
@@ -108,6 +113,7 @@ impl<'a> MessageLine<'a> {
             message_id: None,
             file: None,
             about: None,
+            addresses: &[],
             from_log: false,
             decided_by,
             seed,
@@ -162,6 +168,11 @@ impl<'a> MessageLine<'a> {
     /// A report about the message with this Message-ID.
     pub(crate) fn about(self, about: Option<String>) -> MessageLine<'a> {
         MessageLine { about, ..self }
+    }
+
+    /// About these addresses.
+    pub(crate) fn naming(self, addresses: &'a [String]) -> MessageLine<'a> {
+        MessageLine { addresses, ..self }
     }
 
     /// About a failure in the mail log.
@@ -229,6 +240,7 @@ impl<'a> MessageLine<'a> {
             message_id: self.message_id.clone(),
             file: self.file.clone(),
             about: self.about.clone(),
+            addresses: &self.addresses[..self.addresses.len().min(FEW)],
             from_log: self.from_log,
             decided_by,
             seed: self.seed,
@@ -248,6 +260,7 @@ impl<'a> MessageLine<'a> {
     fn without_long_notes(&self) -> String {
         let mut short = self.clone();
         short.results = shorter_results(&self.results);
+        short.addresses = &self.addresses[..self.addresses.len().min(FEW)];
         let shorter = serde_json::to_string(&short).unwrap_or_default();
         if shorter.len() < MAX_LINE {
             shorter

@@ -118,10 +118,15 @@ fn messages_about(config: &Config, filter: &TrailFilter) -> Result<HashSet<Strin
 }
 
 impl Reading<'_> {
+    /// Whether only lines about some messages are wanted.
+    fn is_about_some(&self) -> bool {
+        self.filter.about.is_some() || !self.messages.is_empty()
+    }
+
     /// The words of which a wanted line has some; `None`: any line may be wanted.
     fn sought(&self) -> Option<SoughtWords> {
-        if let Some(about) = &self.filter.about {
-            let mut sought = SoughtWords::of(about);
+        if self.is_about_some() {
+            let mut sought = self.filter.about.as_ref().map(SoughtWords::of).unwrap_or_default();
             self.messages.iter().for_each(|message| sought.add_quoted(message));
             return Some(sought);
         }
@@ -154,7 +159,7 @@ impl Reading<'_> {
     /// Takes a line. Returns whether older ones are wanted too.
     fn take(&mut self, line: &[u8]) -> bool {
         let filter = self.filter;
-        if filter.about.is_some() && !self.is_wanted(line) {
+        if self.is_about_some() && !self.is_wanted(line) {
             return true;
         }
         let Some(event) = self.event(line) else {

@@ -26,7 +26,7 @@ pub(crate) struct TrailFilter {
     pub(crate) lines: Option<usize>,
     /// An address, a Message-ID or a queue id.
     pub(crate) about: Option<NamedAddress>,
-    /// Keys of messages that are about it in any case.
+    /// Keys of messages that are about it in any case; without it, of all that are wanted.
     pub(crate) messages: HashSet<String>,
 }
 
@@ -70,7 +70,8 @@ pub(crate) struct SoughtRecipient {
 
 impl SoughtRecipient {
     pub(crate) fn new(config: &Config, address: String) -> SoughtRecipient {
-        let (named, copies) = (NamedAddress::or_text(&address), archive::digests_about(config, &address));
+        let named = NamedAddress::or_text(&address).in_paths(config.return_paths.prefixes());
+        let copies = archive::digests_about(config, &address);
         SoughtRecipient { address, named, copies }
     }
 
@@ -83,6 +84,7 @@ impl SoughtRecipient {
                 && event.message().is_some_and(|key| self.copies.contains(&archive::key_digest(key)))
         };
         event.is_for(&self.address)
+            || event.addresses.iter().any(|address| self.named.is_in(address.as_bytes()))
             || self.named.is_in(event.recipient.as_bytes())
             || event.results.iter().any(|step| acts_on(&step.action, &step.note))
             || has_copy()

@@ -24,6 +24,8 @@ pub(crate) struct TrailRow {
     /// It is the line of a redelivery, or of steps that were done later, and the first delivery
     /// died before its own.
     pub(crate) is_only_line: bool,
+    /// What that has counted is known: earlier builds promised a message without it.
+    pub(super) is_counted: bool,
     /// It was kept, and its copy has expired, was displaced, or was erased.
     pub(crate) copy_is_gone: bool,
 }
@@ -38,6 +40,7 @@ impl TrailRow {
             deferred: None,
             is_decided: false,
             is_only_line: false,
+            is_counted: false,
             copy_is_gone: false,
         }
     }
@@ -61,16 +64,20 @@ impl TrailRow {
 
     /// Lets it stand for the decision about its message, which has no line. Returns whether it
     /// does: a line of steps needs to know the decision.
-    pub(super) fn stand_for(&mut self, decided: Option<(Option<Verdict>, PromisedLine)>) -> bool {
+    pub(super) fn stand_for(&mut self, decided: Option<(Option<Verdict>, Option<PromisedLine>)>) -> bool {
         let Some(event) = &mut self.event else { return false };
         let (verdict, line) = decided.unwrap_or_default();
         event.verdict = event.verdict.take().or(verdict);
-        if event.verdict.is_some() {
+        if event.verdict.is_none() {
+            return self.is_only_line;
+        }
+        self.is_only_line = true;
+        if let Some(line) = line {
             event.counted = line.counted.iter().map(|(name, many)| (name.to_owned(), many)).collect();
             event.about = event.about.take().or(line.about);
-            self.is_only_line = true;
+            self.is_counted = true;
         }
-        self.is_only_line
+        true
     }
 
     /// The word for what became of the message.

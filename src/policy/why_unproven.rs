@@ -15,7 +15,7 @@ use crate::plan::Unproven;
 use crate::report::{DeliveryAction, Recipient, ReportKind};
 use crate::return_path::{self, Refused, day};
 
-/// Recipients of a report that a kept copy can be found by.
+/// Recipients of a report that it can be found by.
 const MOST: usize = 50;
 
 impl RecipientFacts {
@@ -45,19 +45,29 @@ impl RecipientFacts {
         self.signed_recipient().is_some() || is_proven()
     }
 
-    /// Addresses and ids that the message is about.
+    /// Addresses and ids that the message can be found by.
     pub(crate) fn about(&self) -> Vec<String> {
-        let report = self.message.report();
-        let recipients = report.recipients.iter().take(MOST);
-        let addresses = recipients.flat_map(|one| one.original.iter().chain([&one.address]));
-        let sent_to = self.signed_recipient();
-        let author = self.message.message(|message| message.addresses("From"));
-        let ids = report.original.message_id.iter();
-        let mut about: Vec<String> = addresses.chain(ids).cloned().collect();
-        about.extend(sent_to);
-        about.extend(author.into_iter().take(1));
+        let mut about = self.addresses();
+        about.extend(self.author());
+        about.extend(self.message.report().original.message_id.clone());
         about.dedup();
         about
+    }
+
+    /// Addresses that the message is about: whom a report names, or else who has written it.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let recipients = self.message.report().recipients.iter().take(MOST);
+        let named = recipients.flat_map(|one| one.original.iter().chain([&one.address]));
+        let mut addresses: Vec<String> = named.cloned().chain(self.signed_recipient()).collect();
+        if addresses.is_empty() {
+            addresses.extend(self.author());
+        }
+        addresses.dedup();
+        addresses
+    }
+
+    fn author(&self) -> Option<String> {
+        self.message.message(|message| message.addresses("From")).into_iter().next()
     }
 
     fn why_no_complaint(&self, trust: Trust) -> Unproven {

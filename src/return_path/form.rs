@@ -60,6 +60,10 @@ impl PathForm {
         Err(Error::new(what).remedy("use a domain that has an MX record, like bounces.example.com"))
     }
 
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
     pub(crate) fn domain(&self) -> &str {
         &self.domain
     }

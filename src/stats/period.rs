@@ -36,7 +36,7 @@ pub(crate) fn between(since: Option<i64>, until: Option<i64>, index: Option<&Ind
         (Some(since), until) => (since, until.unwrap_or(clock::now_ms())),
         (None, Some(until)) => (until - DAY_MS, until),
     };
-    if from >= to {
+    if from > to {
         return Err(Error::new("the period ends before it begins").remedy("set --since before --until"));
     }
     Ok((from, to))

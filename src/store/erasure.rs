@@ -15,7 +15,7 @@ pub(crate) struct ToErase<'a> {
 }
 
 /// What the store had about an address.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct StoreErasure {
     pub(crate) suppressions: usize,
     pub(crate) soft_bounces: usize,
@@ -23,6 +23,6 @@ pub(crate) struct StoreErasure {
     pub(crate) messages: usize,
     /// Differences between policies that named it.
     pub(crate) differences: usize,
-    /// Messages that name it and have steps that are to be done. They stay as they are.
-    pub(crate) pending: usize,
+    /// The keys of messages that name it and have steps that are to be done. They stay as they are.
+    pub(crate) pending: Vec<String>,
 }

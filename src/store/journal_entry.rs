@@ -31,6 +31,9 @@ pub(crate) struct PromisedLine {
     /// The Message-ID of the message that it reports about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) about: Option<String>,
+    /// Addresses that it is about, if no step of it names them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) addresses: Vec<String>,
 }
 
 /// What the journal knows about a key.
@@ -43,8 +46,9 @@ pub(crate) struct OnRecord {
     /// What a new message was counted for, if that is not what was promised: a bounce that was
     /// counted before.
     pub(crate) counted: Option<Tally>,
-    /// What the line of the first delivery says, whether it was written or not.
-    pub(crate) line: PromisedLine,
+    /// What the line of the first delivery says, whether it was written or not; `None` as the
+    /// verdict.
+    pub(crate) line: Option<PromisedLine>,
 }
 
 /// What is promised about a message.
@@ -59,6 +63,8 @@ pub(crate) struct Promise<'a> {
     pub(crate) tally: &'a Tally,
     /// The Message-ID of the message that it reports about.
     pub(crate) about: Option<&'a str>,
+    /// Addresses that it is about, if no step of it names them.
+    pub(crate) addresses: &'a [String],
 }
 
 /// What is written down about one message.
@@ -159,8 +165,11 @@ pub(crate) struct FinishedMessage<'a> {
 /// How the note of a notification begins that the config holds back.
 pub(crate) const PAUSED: &str = "paused: ";
 
-/// The states of steps that wait: for their time or another try, and for an operator.
-pub(crate) const WAITING_STATES: [&str; 2] = ["pending", "parked"];
+/// The words by which steps are chosen that wait: for their time or another try, for an operator,
+/// and those of the pending ones that the config holds back.
+pub(crate) const WAITING_STATES: [&str; 3] = ["pending", "parked", HELD_BACK];
+/// The last of them.
+const HELD_BACK: &str = "paused";
 
 /// A step that waits for its time, for another try, or for an operator.
 #[derive(Clone, Debug, Serialize)]
@@ -194,6 +203,9 @@ pub(crate) struct PendingStep {
     /// Another step has to end first, and in a certain way: perhaps it never runs.
     #[serde(skip)]
     pub(crate) waits: bool,
+    /// It is pending, and the config holds it back.
+    #[serde(skip)]
+    pub(crate) paused: bool,
     /// The promise cannot be read, so the step can only be dropped.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(crate) damaged: bool,
@@ -205,18 +217,14 @@ impl PendingStep {
         self.address.as_deref().unwrap_or(&self.recipient)
     }
 
-    /// Whether the config holds it back.
-    pub(crate) fn is_paused(&self) -> bool {
-        !self.is_parked() && self.sender_domain.is_some() && self.note.starts_with(PAUSED)
-    }
-
     pub(crate) fn is_parked(&self) -> bool {
         self.state == "parked"
     }
 
     /// Whether it is in this state and does this, as far as they are given.
     pub(crate) fn is_of(&self, state: Option<&str>, action: Option<&str>) -> bool {
-        state.is_none_or(|state| self.state == state) && action.is_none_or(|action| self.action == action)
+        let is_in = |state: &str| if state == HELD_BACK { self.paused } else { self.state == state };
+        state.is_none_or(is_in) && action.is_none_or(|action| self.action == action)
     }
 }
 

@@ -40,7 +40,7 @@ mod together;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use audited::{AuditEntry, AuditFilter};
+pub(crate) use audited::{AuditEntry, AuditFilter, Removal};
 pub(crate) use erasure::{StoreErasure, ToErase};
 pub(crate) use journal_entry::{
     Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PAUSED, PendingStep,
@@ -57,7 +57,9 @@ pub(crate) use shared_state::{GroupPosition, GroupState, Merged, Total, greatest
 pub(crate) use sink_mark::SinkMark;
 pub(crate) use sqlite::database_fault::{Database, guard};
 pub(crate) use sqlite::{encryption, free_pages, migrations, read_only};
-pub(crate) use suppressed::{Effect, ImportChange, Released, SoftBounce, StrikeCount, Suppressed};
+pub(crate) use suppressed::{
+    Effect, ImportChange, Released, ReportedEntry, SoftBounce, StrikeCount, Suppressed,
+};
 pub(crate) use suppression_change::SuppressionChange;
 pub(crate) use suppression_reader::SuppressionReader;
 pub(crate) use tally::{ANSWER_TIMES, Tally};
@@ -75,6 +77,7 @@ use sqlite::{
 use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The store. Cheap to share: one connection, used by all threads of the process.
 pub(crate) struct Store {
@@ -139,9 +142,10 @@ impl Store {
         sqlite::versions(&self.db)
     }
 
-    /// Error: the file is damaged. Reads all of it.
-    pub(crate) fn inspect(&self) -> Result<()> {
-        sqlite::inspect(&self.db)
+    /// Error: the file is damaged. Reads as much of it as there is time for; returns whether that
+    /// is all.
+    pub(crate) fn inspect(&self, within: Option<Duration>) -> Result<bool> {
+        sqlite::inspection::inspect(&self.db, within)
     }
 
     /// Very many rows will be read and written: that takes 16 MiB of memory more.
@@ -235,11 +239,11 @@ impl Store {
 /// Suppressions, and the soft bounces (strikes) that lead to them.
 impl Store {
     /// Suppresses an address, or replaces why and until when. An entry that the same failure made
-    /// stays as it is. Returns whether the entry was written.
-    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<bool> {
+    /// stays as it is, and one that an operator has removed stays away.
+    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<ReportedEntry> {
         let entry = &*entry.as_listed();
         let written = suppression_rows::suppress(&self.db, entry)?;
-        if written && entry.grounds.soft_bounces > 0 {
+        if written == ReportedEntry::Written && entry.grounds.soft_bounces > 0 {
             self.note_soft(&entry.address);
         }
         Ok(written)
@@ -258,12 +262,6 @@ impl Store {
             true => suppression_rows::compare_all(&self.db, &entries, now_ms),
             false => suppression_rows::import(&self.db, &entries, now_ms),
         }
-    }
-
-    /// Lets an address get mail again, and forgets its soft bounces. Returns whether it was
-    /// suppressed.
-    pub(crate) fn unsuppress(&self, address: &str, sender_domain: Option<&str>) -> Result<bool> {
-        suppression_rows::unsuppress(&self.db, &in_a_labels(address), sender_domain.map(normal_domain))
     }
 
     /// Why mail of this sender domain to this address is suppressed now; `None`: it is not.

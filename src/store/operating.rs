@@ -1,15 +1,21 @@
-//! Verbs of the store for operators: alerts, and the record of what they do. A part of the seam.
+//! Verbs of the store for operators: alerts, what they take off the suppression list, and the
+//! record of what they do. A part of the seam.
 //!
-//! Not here: SQL (`sqlite/alert_rows`, `sqlite/audit_rows`), when an alert fires (`crate::alert`),
-//! and the actions (`crate::serve`).
+//! Not here: SQL (`sqlite/alert_rows`, `sqlite/audit_rows`, `sqlite/removed_rows`), when an alert
+//! fires (`crate::alert`), and the actions (`crate::serve`).
 
 use super::Store;
-use super::audited::{AuditEntry, AuditFilter};
+use super::audited::{AuditEntry, AuditFilter, Removal};
 use super::observed::AlertRecord;
-use super::sqlite::{alert_rows, audit_rows};
+use super::sqlite::{alert_rows, audit_rows, removed_rows};
 use crate::error::Result;
+use crate::mailbox_syntax::{in_a_labels, normal_domain};
 use crate::plan::Plan;
 use serde_json::Value;
+use std::cmp::Reverse;
+
+/// Actions that are looked through for those about an address.
+const MOST: usize = 100_000;
 
 impl Store {
     /// Puts an action on record that is about to begin; returns its number.
@@ -24,6 +30,33 @@ impl Store {
 
     pub(crate) fn actions(&self, filter: &AuditFilter) -> Result<Vec<AuditEntry>> {
         audit_rows::entries(&self.db, filter)
+    }
+
+    /// An operator lets an address get mail again, and its soft bounces are forgotten: what was
+    /// reported by then suppresses it no more. Puts that on record under the name `by`, if there is
+    /// one. Returns whether the address was suppressed.
+    pub(crate) fn unsuppress(
+        &self,
+        address: &str,
+        sender_domain: Option<&str>,
+        now_ms: i64,
+        by: Option<&str>,
+    ) -> Result<bool> {
+        let (address, sender_domain) = (in_a_labels(address), sender_domain.map(normal_domain));
+        removed_rows::remove(&self.db, &address, sender_domain.as_deref(), now_ms, by)
+    }
+
+    /// Who has taken an address, or what covers it, off the suppression list: the newest first.
+    pub(crate) fn removals_of(&self, address: &str) -> Result<Vec<Removal>> {
+        let address = in_a_labels(address);
+        let mut found = Vec::new();
+        for action in ["release", "undo"] {
+            let filter =
+                AuditFilter { action: Some(action.to_owned()), most: MOST, ..AuditFilter::default() };
+            found.extend(self.actions(&filter)?.iter().filter_map(|action| action.removal_of(&address)));
+        }
+        found.sort_by_key(|removal| Reverse(removal.at_ms));
+        Ok(found)
     }
 
     /// Every alert that is not quiet, or was not a short time ago.

@@ -63,8 +63,9 @@ impl Store {
         pending_rows::steps_of(&self.db, key)
     }
 
-    /// The verdict about a message that is on record, and what its line says.
-    pub(crate) fn decision(&self, key: &str) -> Result<Option<(Option<Verdict>, PromisedLine)>> {
+    /// The verdict about a message that is on record, and what its line says; `None`: an earlier
+    /// build has promised no line.
+    pub(crate) fn decision(&self, key: &str) -> Result<Option<(Option<Verdict>, Option<PromisedLine>)>> {
         let found = promise_rows::look_up(&self.db, key)?;
         Ok(found.map(|found| (found.verdict, found.line)))
     }

@@ -75,6 +75,16 @@ pub(crate) struct Released {
     pub(crate) notice: Option<(String, Plan)>,
 }
 
+/// What became of the entry of a report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReportedEntry {
+    Written,
+    /// The same failure has made it before.
+    Known,
+    /// An operator has taken the address off the list since the same failure: it stays off.
+    Removed,
+}
+
 /// What an imported entry is to the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

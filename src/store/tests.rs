@@ -59,7 +59,7 @@ pub(crate) fn promise(store: &Store, key: &str, steps: Vec<Step>, at_ms: i64) ->
         file: None,
     };
     let tally = tally(&["total_messages"]);
-    let promise = Promise { plan: &plan, policy: "sink", at_ms, tally: &tally, about: None };
+    let promise = Promise { plan: &plan, policy: "sink", at_ms, tally: &tally, about: None, addresses: &[] };
     store.write_down(&[Entry::Promise(&mail, promise)], LEASE).map(|found| found[0].standing)
 }
 

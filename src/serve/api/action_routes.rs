@@ -105,7 +105,7 @@ fn release_one(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let domain = body.written("sender_domain")?.map(|domain| normal_domain(&domain));
     let before = entries(asked, &address, domain.as_deref())?;
     carry_out(asked, AuditedAction { name: "release", what: &address, before }, |store| {
-        let released = store.unsuppress(&address, domain.as_deref())?;
+        let released = store.unsuppress(&address, domain.as_deref(), clock::now_ms(), None)?;
         let left = store.entries_of(&address, domain.as_deref(), clock::now_ms())?;
         Ok(json!({ "address": address, "released": released, "still_suppressed_by": left }))
     })

@@ -36,9 +36,13 @@ pub(super) fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     asked.desk.fold();
     let store = asked.view.whole()?.store;
     // Of each state the first ones: both come in the order of their time.
-    let (mut waiting, mut parked) = (ShownSteps::default(), ShownSteps::default());
+    let (mut waiting, mut parked, mut paused) =
+        (ShownSteps::default(), ShownSteps::default(), ShownSteps::default());
     if let Some(store) = store {
         store.visit_shown_steps(&mut |step| {
+            if step.paused {
+                paused.add(step.clone());
+            }
             if step.is_parked() {
                 parked.add(step)
             } else {
@@ -51,6 +55,7 @@ pub(super) fn outbox(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let wanted = match state {
         None => vec![parked, waiting],
         Some("parked") => vec![parked],
+        Some("paused") => vec![paused],
         Some(_) => vec![waiting],
     };
     let fitting: usize = wanted.iter().map(|shown| shown.all).sum();

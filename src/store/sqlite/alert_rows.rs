@@ -40,7 +40,7 @@ pub(crate) fn put_alerts(
             let AlertRecord { subject, state, since_ms, value, told_ms, fired_ms, .. } = alert;
             put.execute(params![rule, subject, state.name(), since_ms, value, told, told_ms, fired_ms])?;
         }
-        promise.map_or(Ok(()), |promise| promise.insert_alone(db, 0))
+        promise.map_or(Ok(()), |promise| promise.insert(db, None, 0))
     })
 }
 

@@ -5,7 +5,7 @@
 use super::connection::SharedConnection;
 use crate::error::Result;
 use crate::store::audited::{AuditEntry, AuditFilter};
-use rusqlite::{Row, params};
+use rusqlite::{Connection, Row, params};
 
 const COLUMNS: &str = "id, at_ms, who, action, what, before, after";
 
@@ -16,6 +16,13 @@ pub(crate) fn begin(shared: &SharedConnection, entry: &AuditEntry) -> Result<i64
         db.prepare_cached(put)?.execute(params![at_ms, who, action, what, text(&before)])?;
         Ok(db.last_insert_rowid())
     })
+}
+
+/// Puts an action on record that is done in the same transaction.
+pub(super) fn put(db: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
+    let AuditEntry { at_ms, who, action, what, before, after, .. } = entry;
+    let put = "INSERT INTO audit (at_ms, who, action, what, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    db.prepare_cached(put)?.execute(params![at_ms, who, action, what, text(before), text(after)]).map(drop)
 }
 
 pub(crate) fn end(shared: &SharedConnection, id: i64, after: &serde_json::Value) -> Result<()> {

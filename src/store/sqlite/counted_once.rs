@@ -11,7 +11,7 @@ use crate::mailbox_syntax::{in_a_labels, without_needless_quotes};
 use crate::plan::{Action, Grounds, Plan};
 use crate::store::suppressed::{Effect, Suppressed};
 use crate::store::tally::Tally;
-use rusqlite::Connection;
+use rusqlite::{Connection, params};
 
 /// The counters of the shipped policy for bounces that are acted on.
 const HARD: &str = "bounce_hard";
@@ -19,7 +19,7 @@ const SOFT: &str = "bounce_soft";
 /// The counter of bounces that were counted before.
 const AGAIN: &str = "bounce_again";
 /// The counters of entries of the list: made, and made before.
-const SUPPRESSED: &str = "suppressed";
+pub(super) const SUPPRESSED: &str = "suppressed";
 const SUPPRESSED_BEFORE: &str = "suppressed_before";
 /// The claim of a soft bounce, and the counter of those that were counted before.
 pub(super) const SOFT_BOUNCE: &str = "soft-bounce";
@@ -78,9 +78,18 @@ pub(super) fn is_first_entry(db: &Connection, entry: &Suppressed) -> rusqlite::R
     Ok(keys.is_empty() || keys.contains(key))
 }
 
+/// Whether an operator has taken the address off the list since the failure of this entry.
+pub(super) fn is_removed(db: &Connection, entry: &Suppressed) -> rusqlite::Result<bool> {
+    const HELD: &str = "SELECT 1 FROM reported WHERE event = ?1 AND id = ?2 AND until_ms > ?3";
+    let Suppressed { reason, grounds, added_ms, .. } = entry;
+    let failure = || of_reason(&grounds.bounce, reason);
+    Ok(!grounds.bounce.is_empty()
+        && db.prepare_cached(HELD)?.exists(params![report_rows::REMOVED, failure(), added_ms])?)
+}
+
 /// What is claimed of a report that suppresses, and is no hard bounce: a complaint about a message
 /// that bounced is another report.
-fn of_reason(bounce: &str, reason: &str) -> String {
+pub(super) fn of_reason(bounce: &str, reason: &str) -> String {
     format!("{bounce} {reason}")
 }
 

@@ -111,14 +111,16 @@ fn messages(quotes: &[Quote]) -> usize {
 }
 
 /// Messages with work that is to be done, which name the address.
-fn pending(shared: &SharedConnection, named: &NamedAddress) -> Result<usize> {
-    let select = "SELECT coalesce(envelope, '') || char(10) || coalesce(plan, '') FROM journal WHERE state <> 'finished'";
+fn pending(shared: &SharedConnection, named: &NamedAddress) -> Result<Vec<String>> {
+    let select = "SELECT key, coalesce(envelope, '') || char(10) || coalesce(plan, '') FROM journal WHERE state <> 'finished'";
     shared.read(|db| {
         let mut select = db.prepare(select)?;
         let mut rows = select.query([])?;
-        let mut pending = 0;
+        let mut pending = Vec::new();
         while let Some(row) = rows.next()? {
-            pending += usize::from(named.is_in(row.get_ref(0)?.as_bytes()?));
+            if named.is_in(row.get_ref(1)?.as_bytes()?) {
+                pending.push(row.get(0)?);
+            }
         }
         Ok(pending)
     })

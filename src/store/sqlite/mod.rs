@@ -16,6 +16,7 @@ pub(crate) mod encryption;
 pub(crate) mod erasure_rows;
 pub(crate) mod free_pages;
 mod holder;
+pub(crate) mod inspection;
 mod sender_spellings;
 pub(crate) mod settling;
 mod unsettled_steps;
@@ -35,6 +36,7 @@ pub(crate) mod shared_rows;
 pub(crate) mod taken_facts;
 mod store_schema;
 pub(crate) mod release_rows;
+pub(crate) mod removed_rows;
 pub(crate) mod strike_rows;
 mod strike_threshold;
 pub(crate) mod suppression_changes;
@@ -53,22 +55,11 @@ mod tests;
 use crate::error::{Context, Result};
 use crate::files::lock::{self, LockFile};
 use connection::SharedConnection;
-use database_fault::Database;
 use std::path::{Path, PathBuf};
 
 /// The version of the tables in a file, and the version that this carom writes.
 pub(crate) fn versions(shared: &SharedConnection) -> Result<(i64, i64)> {
     Ok((shared.read(migrations::version)?, store_schema::VERSION))
-}
-
-/// Error: the file is damaged. Reads all of it.
-pub(crate) fn inspect(shared: &SharedConnection) -> Result<()> {
-    let sound: String = shared.read(|db| db.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)))?;
-    if sound == "ok" {
-        return Ok(());
-    }
-    let damage = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
-    Err(Database::Store.fault(shared.path(), &rusqlite::Error::SqliteFailure(damage, Some(sound))))
 }
 
 /// A file beside the store.

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::mail::MessageFile;
 use crate::plan::{Plan, StepEnd, state_as_written};
 use crate::store::journal_entry::{
-    ForwardedMessage, LostAlert, NotificationState, PendingStep, Performed, StepOnRecord,
+    ForwardedMessage, LostAlert, NotificationState, PAUSED, PendingStep, Performed, StepOnRecord,
 };
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::Value;
@@ -25,8 +25,10 @@ const WAITS: &str =
     "(steps.state = 'pending' AND steps.after IS NOT NULL AND EXISTS (SELECT 1 FROM steps AS earlier
     WHERE earlier.key = steps.key AND earlier.step = steps.after AND earlier.state = 'pending'))";
 
-/// Whether the config holds a step back; its note begins with `PAUSED`.
-const IS_PAUSED: &str = "(action = 'notify' AND note LIKE 'paused: %')";
+/// Whether the config holds a step back: its note says so.
+fn is_paused() -> String {
+    format!("(steps.state = 'pending' AND action = 'notify' AND note LIKE '{PAUSED}%')")
+}
 
 /// Steps that are read together. While they are shown, the store is free.
 const PIECE: usize = 500;
@@ -63,8 +65,9 @@ pub(crate) fn steps_at(shared: &SharedConnection, places: &[(String, usize)]) ->
     shared.read(|db| {
         let mut select = db.prepare_cached(&format!(
             "SELECT steps.key, step, action, steps.state, envelope, plan, steps.address, at_ms, due_ms, attempts, note,
-             {WAITS} FROM steps JOIN journal USING (key)
+             {WAITS}, {} FROM steps JOIN journal USING (key)
              WHERE steps.key = ?1 AND step = ?2 AND steps.state IN ('pending', 'parked')",
+            is_paused()
         ))?;
         let found = places.iter().map(|(key, step)| select.query_row(params![key, *step as i64], pending));
         found.filter_map(|found| found.optional().transpose()).collect()
@@ -94,6 +97,7 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<PendingStep> {
         attempts: row.get(9)?,
         note: if damaged { DAMAGED.to_owned() } else { as_written(row, 3, 10)?.1 },
         waits: row.get(11)?,
+        paused: row.get(12)?,
         damaged,
     })
 }
@@ -144,8 +148,10 @@ pub(crate) fn step_counts(shared: &SharedConnection) -> Result<(u64, u64)> {
 }
 
 pub(crate) fn paused_steps(shared: &SharedConnection) -> Result<u64> {
-    let paused =
-        format!("SELECT count(*) FROM steps INDEXED BY steps_due WHERE state = 'pending' AND {IS_PAUSED}");
+    let paused = format!(
+        "SELECT count(*) FROM steps INDEXED BY steps_due WHERE state = 'pending' AND {}",
+        is_paused()
+    );
     shared.read(|db| db.query_row(&paused, [], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs))
 }
 
@@ -241,7 +247,8 @@ pub(crate) fn notifications(shared: &SharedConnection, address: &str) -> Result<
 
 pub(crate) fn failing_steps(shared: &SharedConnection, since_ms: i64) -> Result<u64> {
     let failing_now = format!(
-        "SELECT count(*) FROM steps WHERE state = 'pending' AND attempts > 0 AND action <> 'alert' AND NOT {IS_PAUSED}"
+        "SELECT count(*) FROM steps WHERE state = 'pending' AND attempts > 0 AND action <> 'alert' AND NOT {}",
+        is_paused()
     );
     const PARKED: &str = "SELECT count(*) FROM steps INDEXED BY steps_failed CROSS JOIN journal USING (key)
         WHERE action = 'notify' AND steps.state IN ('failed', 'parked') AND at_ms >= ?1";

@@ -85,7 +85,7 @@ fn kept_copy(mail: &Mail, plan: &Plan) -> Result<Option<String>> {
 
 fn finished(message: &FinishedMessage<'_>, verdict: &Verdict) -> Pending {
     let key = message.key.map(str::to_owned);
-    let line = PromisedLine { counted: message.tally.clone(), about: None };
+    let line = PromisedLine { counted: message.tally.clone(), ..PromisedLine::default() };
     let plan = json!({ "verdict": verdict, "steps": [], "line": line }).to_string();
     Pending::Finished { key, at_ms: message.at_ms, plan }
 }
@@ -105,11 +105,7 @@ fn put(
                 return Ok(known);
             }
             let counted = counted_once(db, &rows.plan, tally, (&rows.key, rows.at_ms))?;
-            if counted == *tally {
-                rows.insert(db, &rows.plan_json, lease_ms)?;
-            } else {
-                rows.insert(db, &rows.plan_json_with(&counted), lease_ms)?;
-            }
+            rows.insert(db, Some(&counted), lease_ms)?;
             once = Some(counted);
             rows.at_ms
         }
@@ -177,7 +173,7 @@ pub(crate) struct PromiseRows {
 impl PromiseRows {
     fn of_message(mail: &Mail, promise: &Promise<'_>, owner: &str) -> Result<PromiseRows> {
         let (counted, about) = (promise.tally.clone(), promise.about.map(str::to_owned));
-        let line = PromisedLine { counted, about };
+        let line = PromisedLine { counted, about, addresses: promise.addresses.to_vec() };
         Ok(PromiseRows {
             policy: promise.policy.to_owned(),
             seed: mail.seed,
@@ -217,21 +213,26 @@ impl PromiseRows {
         })
     }
 
-    /// The plan with what the message was counted for.
-    fn plan_json_with(&self, counted: &Tally) -> String {
+    /// The column `plan`, if the message was not counted for what was promised.
+    fn plan_counting(&self, counted: &Tally) -> Option<String> {
+        if *counted == self.line.counted {
+            return None;
+        }
         let line = PromisedLine { counted: counted.clone(), ..self.line.clone() };
-        let plan = PlanOnRecord { plan: &self.plan, line: &line };
-        serde_json::to_string(&plan).unwrap_or_else(|_| self.plan_json.clone())
+        serde_json::to_string(&PlanOnRecord { plan: &self.plan, line: &line }).ok()
     }
 
-    /// Writes the rows of what carom does about no message.
-    pub(super) fn insert_alone(&self, db: &Connection, lease_ms: i64) -> rusqlite::Result<()> {
-        self.insert(db, &self.plan_json, lease_ms)
-    }
-
-    /// Writes the rows. Leases the steps that wait for nothing, for `lease_ms`.
-    fn insert(&self, db: &Connection, plan_json: &str, lease_ms: i64) -> rusqlite::Result<()> {
+    /// Writes the rows; `counted`: what a message was counted for. Leases the steps that wait for
+    /// nothing, for `lease_ms`.
+    pub(super) fn insert(
+        &self,
+        db: &Connection,
+        counted: Option<&Tally>,
+        lease_ms: i64,
+    ) -> rusqlite::Result<()> {
         let PromiseRows { key, at_ms, policy, envelope, owner, kept_copy, .. } = self;
+        let other_plan = counted.and_then(|counted| self.plan_counting(counted));
+        let plan_json = other_plan.as_ref().unwrap_or(&self.plan_json);
         let (seed, file) = (self.seed.to_string(), self.file.as_ref());
         let message = self.message.as_deref().map_or(&[][..], Vec::as_slice);
         let message = if file.is_some() { None } else { Some(message) };
@@ -273,7 +274,7 @@ struct PlanOnRecord<'a> {
 }
 
 fn new() -> OnRecord {
-    OnRecord { standing: Standing::New, verdict: None, counted: None, line: PromisedLine::default() }
+    OnRecord { standing: Standing::New, verdict: None, counted: None, line: None }
 }
 
 /// Reads only the verdict of a plan: an older release may have written steps that this one cannot
@@ -281,8 +282,7 @@ fn new() -> OnRecord {
 #[derive(Deserialize)]
 struct Answered {
     verdict: Verdict,
-    #[serde(default)]
-    line: PromisedLine,
+    line: Option<PromisedLine>,
 }
 
 fn known(db: &Connection, key: &str) -> rusqlite::Result<Option<OnRecord>> {
@@ -295,7 +295,7 @@ fn known(db: &Connection, key: &str) -> rusqlite::Result<Option<OnRecord>> {
         };
         let plan: Option<String> = row.get("plan")?;
         let answered = plan.and_then(|plan| serde_json::from_str::<Answered>(&plan).ok());
-        let (verdict, line) = answered.map_or_else(Default::default, |one| (Some(one.verdict), one.line));
+        let (verdict, line) = answered.map_or((None, None), |one| (Some(one.verdict), one.line));
         Ok(OnRecord { standing, verdict, counted: None, line })
     };
     db.prepare_cached(select)?.query_row([key], read).optional()

@@ -106,7 +106,7 @@ pub(crate) fn release(shared: &SharedConnection, releases: &[Released], now_ms: 
             counter_rows::add(db, &tally, now_ms, false)?;
             released += 1;
             if let Some(notice) = notice {
-                notice.insert_alone(db, 0)?;
+                notice.insert(db, None, 0)?;
             }
         }
         Ok(released)

@@ -13,6 +13,10 @@ use crate::plan::Unmatched;
 use crate::store::suppressed::{Effect, SoftBounce};
 use rusqlite::{Connection, OptionalExtension, params};
 
+/// The event of a failure since which an operator has taken its address off the list.
+pub(super) const REMOVED: &str = "removed";
+/// That of soft bounces which have reached the threshold.
+pub(super) const THRESHOLD: &str = "soft-threshold";
 /// What the digest of an address begins with in its column.
 const DIGEST: char = '#';
 /// Digits of a digest.
@@ -78,21 +82,26 @@ pub(super) fn is_first_to_reach(db: &Connection, bounce: &SoftBounce<'_>) -> rus
         return Ok(false);
     }
     let (event, id) =
-        ("soft-threshold", digest::sha256_hex(&[sender_domain.as_bytes(), b" ", address.as_bytes()], 32));
+        (THRESHOLD, digest::sha256_hex(&[sender_domain.as_bytes(), b" ", address.as_bytes()], 32));
     let (id, until_ms) = (id.as_str(), at_ms + SUPPRESSED_WITHIN_MS);
     is_first(db, &Effect { event, id, address, key, at_ms, until_ms })
 }
 
-/// What is reported about an address takes effect again.
+/// What is reported about an address takes effect again, but for what operators have decided about.
 pub(super) fn forget(db: &Connection, address: &str) -> rusqlite::Result<()> {
-    let forget = "DELETE FROM reported WHERE address IN (?1, ?2)";
-    db.prepare_cached(forget)?.execute([address, &digested(&address_digest(address))]).map(drop)
+    let forget = format!("DELETE FROM reported WHERE address IN (?1, ?2) AND event <> '{REMOVED}'");
+    db.prepare_cached(&forget)?.execute(columns_of(address)).map(drop)
+}
+
+/// The address, as it is in its column: named by this host, or by another one.
+pub(super) fn columns_of(address: &str) -> [String; 2] {
+    [address.to_owned(), digested(&address_digest(address))]
 }
 
 /// What is reported about an address still takes effect once, but no row names it.
 pub(super) fn forget_address(db: &Connection, address: &str) -> rusqlite::Result<()> {
     let blank = "UPDATE reported SET address = '' WHERE address IN (?1, ?2)";
-    db.prepare_cached(blank)?.execute([address, &digested(&address_digest(address))]).map(drop)
+    db.prepare_cached(blank)?.execute(columns_of(address)).map(drop)
 }
 
 /// What other hosts hear instead of the address in this column; empty: it names none.

@@ -4,12 +4,11 @@
 //! (`strike_rows`). Invariant: an entry that another one replaces comes back when that is undone.
 
 use super::connection::SharedConnection;
-use super::counted_once::is_first_entry;
-use super::report_rows;
+use super::counted_once::{is_first_entry, is_removed};
 use crate::error::Result;
 use crate::mailbox_syntax::without_needless_quotes;
 use crate::plan::Grounds;
-use crate::store::suppressed::{ImportChange, Suppressed};
+use crate::store::suppressed::{ImportChange, ReportedEntry, Suppressed};
 use crate::store::suppression_target::pattern_domain;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::borrow::Cow;
@@ -38,22 +37,26 @@ pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) ->
 }
 
 /// Adds the entry of a report. What the same failure put there stays as it is: a report that comes
-/// again confirms nothing. Returns whether the entry was written.
-pub(crate) fn suppress(shared: &SharedConnection, entry: &Suppressed) -> Result<bool> {
+/// again confirms nothing.
+pub(crate) fn suppress(shared: &SharedConnection, entry: &Suppressed) -> Result<ReportedEntry> {
     let entry = entry.clone();
     shared.write(move |db| put_reported(db, &entry))
 }
 
-/// The same within a transaction. Returns whether the list knew nothing of the failure.
-pub(super) fn put_reported(db: &Connection, entry: &Suppressed) -> rusqlite::Result<bool> {
+/// The same within a transaction.
+pub(super) fn put_reported(db: &Connection, entry: &Suppressed) -> rusqlite::Result<ReportedEntry> {
     let entry = &*normal(entry);
+    if is_removed(db, entry)? {
+        return Ok(ReportedEntry::Removed);
+    }
     let before = find(db, &entry.address, &entry.sender_domain)?;
     let repeats = before.as_ref().is_some_and(|before| is_by_the_same_failure(before, entry));
     let is_known = !repeats && is_known(db, entry)?;
     if !repeats {
         put(db, entry, before.as_ref())?;
     }
-    Ok(!repeats && !is_known && is_first_entry(db, entry)?)
+    let is_new = !repeats && !is_known && is_first_entry(db, entry)?;
+    Ok(if is_new { ReportedEntry::Written } else { ReportedEntry::Known })
 }
 
 /// Whether the same failure, from another source, has suppressed the address for another sender
@@ -215,25 +218,6 @@ pub(crate) fn insert(db: &Connection, table: &str, entry: &Suppressed) -> rusqli
         pattern_domain(address, source)
     ])
     .map(drop)
-}
-
-pub(crate) fn unsuppress(
-    shared: &SharedConnection,
-    address: &str,
-    sender_domain: Option<String>,
-) -> Result<bool> {
-    let written = address.to_owned();
-    shared.write(move |db| {
-        let address = &*without_needless_quotes(&written);
-        const WHOSE: &str = "address = ?1 AND (?2 IS NULL OR sender_domain = ?2)";
-        for table in ["strikes", "earlier_suppressions"] {
-            db.execute(&format!("DELETE FROM {table} WHERE {WHOSE}"), params![address, sender_domain])?;
-        }
-        report_rows::forget(db, &written)?;
-        let gone =
-            db.execute(&format!("DELETE FROM suppressions WHERE {WHOSE}"), params![address, sender_domain])?;
-        Ok(gone > 0)
-    })
 }
 
 pub(crate) fn suppressions(

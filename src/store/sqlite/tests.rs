@@ -233,7 +233,7 @@ fn a_new_file_and_its_directory_are_made_by_many_at_once() {
             for _ in 0..16 {
                 scope.spawn(|| {
                     together.wait();
-                    Store::open(&file).unwrap().inspect().unwrap()
+                    Store::open(&file).unwrap().inspect(None).unwrap()
                 });
             }
         });

@@ -14,7 +14,7 @@ use crate::error::{Context, Result};
 use crate::mailbox_syntax::in_a_labels;
 use crate::plan::Plan;
 use crate::store::journal_entry::Performed;
-use crate::store::suppressed::{SoftBounce, StrikeCount, Suppressed};
+use crate::store::suppressed::{ReportedEntry, SoftBounce, StrikeCount, Suppressed};
 use crate::store::tally::Tally;
 use rusqlite::{Connection, params};
 use std::sync::Arc;
@@ -131,7 +131,7 @@ impl Transaction<'_> {
     }
 
     /// Suppresses an address, as `Store::suppress` does.
-    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<bool> {
+    pub(crate) fn suppress(&self, entry: &Suppressed) -> Result<ReportedEntry> {
         suppression_rows::put_reported(self.db, &entry.as_listed()).context("suppressions")
     }
 
