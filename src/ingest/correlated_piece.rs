@@ -10,11 +10,15 @@ use crate::error::Result;
 use crate::index::{Batch, Shelved};
 use crate::maillog::correlate::{Correlator, CorrelatorState, MemoryLimits};
 use crate::maillog::postfix::{Grammar, LogServer};
+use crate::memory;
 use std::sync::Arc;
 
 /// A message without a new line is forgotten after this time: one on hold may be released weeks
 /// later.
 const FORGOTTEN_MS: i64 = 60 * DAY_MS;
+
+/// Bytes of messages under way whose memory is worth giving back.
+const LARGE: u64 = 16 << 20;
 
 /// How the lines of a log are to be read.
 pub(crate) fn grammar(log: &MailLog, own: &Arc<OwnMail>) -> Grammar {
@@ -83,9 +87,14 @@ impl<'i> CorrelatedPiece<'i> {
         bytes: u64,
     ) -> Result<CorrelatorState> {
         let CorrelatedPiece { mut batch, mut shelf, mut correlator } = self;
-        reader.finish(&mut batch)?;
         let (reading, newest_ms) = (correlator.take_reading(), correlator.newest_ms());
+        // Their memory is free while rows and counts are written.
+        let was_large = correlator.weight() > LARGE;
         let state = correlator.shelve(&mut shelf);
+        if was_large {
+            memory::give_small_blocks_back();
+        }
+        reader.finish(&mut batch)?;
         batch.tidy_shelf(reader.log.id, newest_ms, FORGOTTEN_MS)?;
         let piece = Piece { bytes, reading, newest_ms, position, state: to_store(&state)? };
         reader.commit(batch, Some(shelf), piece)?;

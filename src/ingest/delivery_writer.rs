@@ -16,7 +16,7 @@ use std::cmp::Ordering;
 use std::sync::Arc;
 
 /// Bytes of memory of rows that wait, of messages under way, and of what was counted, together.
-const TOGETHER: u64 = 104 << 20;
+const TOGETHER: u64 = 88 << 20;
 /// Rows may always take this much of it.
 const ROWS_AT_LEAST: u64 = 16 << 20;
 

@@ -15,8 +15,8 @@ use crate::maillog::correlate::{QueuedMessage, Shelf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, Builder};
 
-/// Pieces that wait to be written.
-const WAITING: usize = 4;
+/// Pieces that wait to be written: of long replies, each takes some MB.
+const WAITING: usize = 2;
 
 /// What the reading thread sends.
 enum Sent {

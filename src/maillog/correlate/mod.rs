@@ -73,10 +73,10 @@ pub(crate) struct MemoryLimits {
 }
 
 impl Default for MemoryLimits {
-    /// 64 MiB, about 100,000 messages; 88 MiB, about 300,000 recipients of one message, and the
-    /// states of 1.4 million more; six days, one more than Postfix's maximal_queue_lifetime.
+    /// 64 MiB, about 100,000 messages; 56 MiB, about 150,000 recipients of one message, or the
+    /// states of 1.1 million; six days, one more than Postfix's maximal_queue_lifetime.
     fn default() -> MemoryLimits {
-        MemoryLimits { bytes: 64 << 20, message: 88 << 20, age_ms: 6 * DAY_MS }
+        MemoryLimits { bytes: 64 << 20, message: 56 << 20, age_ms: 6 * DAY_MS }
     }
 }
 

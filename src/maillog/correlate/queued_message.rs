@@ -14,6 +14,7 @@ use crate::maillog::logged_status::LoggedStatus;
 use crate::maillog::stable_id::stable_id;
 use crate::maillog::whose::{Submitter, Whose};
 use crate::maillog::whose_delivery::whose;
+use crate::memory;
 use serde::{Deserialize, Serialize};
 
 // The texts, in the order in which they are stored: it must not change.
@@ -224,7 +225,7 @@ impl QueuedMessage {
     /// Makes a message of very many recipients smaller than this many bytes. All of them must be
     /// reported: first what others replied is cut, and then the first recipients fade: a line that
     /// names one of them goes on from its state, but no line about the whole message changes it. Of
-    /// the states, the first are forgotten, too, when they take half of the bytes. Returns whether
+    /// the states, the first are forgotten, too, when they take most of the bytes. Returns whether
     /// it was larger.
     pub(crate) fn bound(&mut self, most: usize) -> bool {
         const MANY: usize = 10_000;
@@ -233,11 +234,15 @@ impl QueuedMessage {
         if self.recipients.len() <= MANY || self.measure() as usize <= most {
             return false;
         }
-        self.recipients.iter_mut().for_each(|recipient| recipient.cut_reply(REPLY));
+        for some in self.recipients.chunks_mut(MANY) {
+            some.iter_mut().for_each(|recipient| recipient.cut_reply(REPLY));
+            // It may be memory of another thread, which this one does not use again.
+            memory::give_small_blocks_back();
+        }
         if self.measure() as usize > most {
             let first = self.recipients.take_first(self.recipients.len() - FOLLOWED);
             let (many, numbered) = (first.len() as u32, first.into_iter().zip(self.forgotten..));
-            self.faded.add(numbered.filter_map(|(recipient, place)| recipient.fade(place)), most / 2);
+            self.faded.add(numbered.filter_map(|(recipient, place)| recipient.fade(place)), most / 8 * 5);
             self.forgotten = self.forgotten.saturating_add(many);
             let no_attempt = self.recipients.iter().filter(|recipient| recipient.attempts == 0);
             self.unattempted = no_attempt.count() as u32;
