@@ -68,6 +68,7 @@ mod log_failures;
 mod log_faults;
 mod log_forms;
 mod log_rows;
+mod long_lists;
 mod kumomta;
 mod logs;
 mod lookup;

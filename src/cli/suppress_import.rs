@@ -92,7 +92,12 @@ pub(crate) fn run(
         }
     };
     let file = &arguments.file;
-    let imported = Import::new(store, &classify, defaults).run(input(file, terminal)?);
+    let bar = std::cell::OnceCell::new();
+    let progress = |done, all| {
+        let bar = bar.get_or_init(|| terminal.progress("adding {pos} of {len} {wide_bar}"));
+        bar.set(done, all);
+    };
+    let imported = Import::new(store, &classify, defaults).run(input(file, terminal)?, &progress);
     let imported = imported.map_err(|error| error.within(file.display()))?;
     drop(policy.take());
     show(&imported, file, terminal)

@@ -140,7 +140,8 @@ fn b2_the_list_is_purged_once_on_its_days_of_what_came_from_tests_and_kept_in_a_
     assert_eq!(left(), ["by-hand@a.example", "new@a.example"]);
     let csv = home.read("purged/purged_2026-12-28.csv");
     let defaults = ImportDefaults { now_ms: MONDAY_OF_53 * DAY_MS, ..ImportDefaults::default() };
-    let imported = Import::new(&home.store, &|_| Ok(Vec::new()), defaults).run(csv.as_bytes()).unwrap();
+    let imported =
+        Import::new(&home.store, &|_| Ok(Vec::new()), defaults).run(csv.as_bytes(), &|_, _| ()).unwrap();
     assert_eq!((imported.new, imported.invalid), (1, 0));
     assert_eq!(
         home.store.suppressions("old@", None, MONDAY_OF_53 * DAY_MS, usize::MAX).unwrap(),

@@ -138,7 +138,7 @@ impl GroupsRead<'_> {
                 None => drop(unreadable.insert(group.number)),
             }
         }
-        self.compared.add(self.store.merge_many(&mut news.sorted()?, clock::now_ms())?);
+        self.compared.add(self.store.merge_many(news.sorted()?, clock::now_ms())?);
         Ok((read, there))
     }
 
@@ -163,7 +163,7 @@ impl GroupsRead<'_> {
                 if let Some(there) = &mut there {
                     there.insert(field, fact.version);
                 }
-                news.add(fact)?;
+                news.add(&fact)?;
             }
             Ok(())
         })?;

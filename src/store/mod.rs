@@ -254,14 +254,19 @@ impl Store {
         suppression_rows::suppress_all(&self.db, &all_listed(entries))
     }
 
-    /// Adds the entries that say more than the list does, in one transaction, or (`dry`) only
-    /// looks; returns what each is to the list.
-    pub(crate) fn import(&self, entries: &[Suppressed], now_ms: i64, dry: bool) -> Result<Vec<ImportChange>> {
-        let entries = all_listed(entries);
-        match dry {
-            true => suppression_rows::compare_all(&self.db, &entries, now_ms),
-            false => suppression_rows::import(&self.db, &entries, now_ms),
-        }
+    /// Adds the entries that say more than the list does, in one transaction; returns what each is
+    /// to the list.
+    pub(crate) fn import(&self, entries: Vec<Suppressed>, now_ms: i64) -> Result<Vec<ImportChange>> {
+        let entries = match entries.iter().all(Suppressed::is_ascii) {
+            true => entries,
+            false => all_listed(&entries).into_owned(),
+        };
+        suppression_rows::import(&self.db, entries, now_ms)
+    }
+
+    /// What each entry would be to the list.
+    pub(crate) fn compare_with_list(&self, entries: &[Suppressed], now_ms: i64) -> Result<Vec<ImportChange>> {
+        suppression_rows::compare_all(&self.db, &all_listed(entries), now_ms)
     }
 
     /// Why mail of this sender domain to this address is suppressed now; `None`: it is not.

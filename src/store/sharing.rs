@@ -84,7 +84,7 @@ impl Store {
     /// The same for very many facts in the order of their names, in several transactions.
     pub(crate) fn merge_many(
         &self,
-        facts: &mut dyn Iterator<Item = Result<SharedFact>>,
+        facts: impl Iterator<Item = Result<SharedFact>> + Send,
         now_ms: i64,
     ) -> Result<Merged> {
         taken_facts::merge_many(&self.db, facts, now_ms)

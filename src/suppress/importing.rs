@@ -1,11 +1,13 @@
-//! An import: records become entries, many in one transaction, and what becomes of each is counted.
+//! An import: records become entries, which go to the list in the order of its table, many in one
+//! transaction, and what becomes of each is counted.
 //!
-//! Not here: reading files (`table_reader`, `json_reader`) and the words of providers
-//! (`provider_entry`). Invariant: memory does not grow with the file; a rehearsal counts what the
-//! import would.
+//! Not here: reading files (`table_reader`, `json_reader`), the words of providers
+//! (`provider_entry`) and sorting (`entry_pile`). Invariants: memory does not grow with the file; a
+//! file that cannot be read to its end changes nothing; a rehearsal counts what the import would.
 
 use super::address_cell::mailbox;
 use super::column_names::{ADDED, ADDRESS};
+use super::entry_pile::EntryPile;
 use super::provider_entry::{self, Meaning, SKIP_PASSING};
 use super::record::{Place, Record};
 use super::target_check::{self, target};
@@ -21,8 +23,10 @@ use std::collections::BTreeMap;
 use std::hash::BuildHasher;
 use std::io::Read;
 
-/// Entries of one transaction.
+/// Entries that are classified together.
 const TOGETHER: usize = 8000;
+/// Entries of one transaction: others wait while it lasts.
+const WRITTEN: usize = 20_000;
 /// Entries and problems that are shown.
 const SHOWN: usize = 1000;
 /// The source of what no report and no operator put on the list.
@@ -91,6 +95,8 @@ pub(crate) struct Import<'i> {
     classify: &'i Classify<'i>,
     defaults: ImportDefaults,
     waiting: Vec<Candidate>,
+    /// What goes to the list when all is read.
+    read: EntryPile,
     /// Hashes of what a rehearsal has seen.
     seen: FxHashSet<u64>,
     done: ImportOutcome,
@@ -107,16 +113,28 @@ struct Candidate {
 impl<'i> Import<'i> {
     pub(crate) fn new(store: &'i Store, classify: &'i Classify<'i>, defaults: ImportDefaults) -> Import<'i> {
         let done = ImportOutcome { dry_run: defaults.dry_run, ..ImportOutcome::default() };
-        Import { store, classify, defaults, waiting: Vec::new(), seen: FxHashSet::default(), done }
+        let (waiting, read, seen) = (Vec::new(), EntryPile::new(store), FxHashSet::default());
+        Import { store, classify, defaults, waiting, read, seen, done }
     }
 
-    /// Reads a list to its end.
-    pub(crate) fn run(mut self, input: impl Read) -> Result<ImportOutcome> {
+    /// Reads a list to its end, and adds what is in it. `progress` hears how many entries of how
+    /// many are on the list.
+    pub(crate) fn run(mut self, input: impl Read, progress: &dyn Fn(u64, u64)) -> Result<ImportOutcome> {
         let form = self.defaults.form;
-        self.store.expect_many()?;
         super::read(input, form, &mut |place, record| self.take(place, record))?;
         self.finish_waiting()?;
-        Ok(self.done)
+        let Import { store, defaults, read, mut done, .. } = self;
+        let (mut added, all, mut entries) = (0, read.len(), read.sorted()?);
+        store.expect_many()?;
+        loop {
+            let some: Vec<Suppressed> = entries.by_ref().take(WRITTEN).collect::<Result<_>>()?;
+            if some.is_empty() {
+                return Ok(done);
+            }
+            added += some.len() as u64;
+            store.import(some, defaults.now_ms)?.into_iter().for_each(|change| done.count(change));
+            progress(added, all);
+        }
     }
 
     fn take(&mut self, place: Place, record: Result<Record, String>) -> Result<()> {
@@ -202,43 +220,51 @@ impl<'i> Import<'i> {
 
     fn finish_waiting(&mut self) -> Result<()> {
         let waiting = std::mem::take(&mut self.waiting);
-        let mut kept: Vec<Candidate> = Vec::with_capacity(waiting.len());
         let failures: Vec<DeliveryFailure> =
             waiting.iter().filter_map(|candidate| candidate.failure.clone()).collect();
         let mut classes = (self.classify)(&failures)?.into_iter();
-        for mut candidate in waiting {
-            let class = candidate.failure.as_ref().and_then(|_| classes.next());
+        let mut kept = Vec::new();
+        for Candidate { place, mut entry, failure, only_if_hard } in waiting {
+            let class = failure.as_ref().and_then(|_| classes.next());
             let is_hard = class.as_ref().is_some_and(|class| class.severity == Severity::Hard);
-            if let Some((failure, class)) = candidate.failure.as_ref().zip(class.as_ref()) {
-                ground(&mut candidate.entry, failure, class);
+            if let Some((failure, class)) = failure.as_ref().zip(class.as_ref()) {
+                ground(&mut entry, failure, class);
             }
-            match class.is_some_and(|class| may_live(&class)) || (candidate.only_if_hard && !is_hard) {
+            match class.is_some_and(|class| may_live(&class)) || (only_if_hard && !is_hard) {
                 true => self.skip(SKIP_PASSING),
-                false => kept.push(candidate),
+                false if self.defaults.dry_run => kept.push((place, entry)),
+                false => self.read.add(&entry)?,
             }
         }
-        let entries: Vec<Suppressed> = kept.iter().map(|candidate| candidate.entry.clone()).collect();
-        let changes = self.store.import(&entries, self.defaults.now_ms, self.defaults.dry_run)?;
-        for (Candidate { place, entry, .. }, change) in kept.into_iter().zip(changes) {
-            self.count(place, entry, change);
+        self.rehearse(kept)
+    }
+
+    /// Counts and shows what the list would make of entries.
+    fn rehearse(&mut self, entries: Vec<(Place, Suppressed)>) -> Result<()> {
+        let (places, entries): (Vec<Place>, Vec<Suppressed>) = entries.into_iter().unzip();
+        let changes = self.store.compare_with_list(&entries, self.defaults.now_ms)?;
+        for ((place, entry), mut change) in places.into_iter().zip(entries).zip(changes) {
+            if change == ImportChange::New {
+                let hash = FxBuildHasher.hash_one((&entry.address, &entry.sender_domain));
+                if !self.seen.insert(hash) {
+                    change = ImportChange::Same;
+                }
+            }
+            self.done.count(change);
+            if self.done.entries.len() < SHOWN {
+                self.done.entries.push(ImportedEntry { change, line: place.line, entry });
+            }
         }
         Ok(())
     }
+}
 
-    fn count(&mut self, place: Place, entry: Suppressed, mut change: ImportChange) {
-        if self.done.dry_run && change == ImportChange::New {
-            let hash = FxBuildHasher.hash_one((&entry.address, &entry.sender_domain));
-            if !self.seen.insert(hash) {
-                change = ImportChange::Same;
-            }
-        }
+impl ImportOutcome {
+    fn count(&mut self, change: ImportChange) {
         match change {
-            ImportChange::New => self.done.new += 1,
-            ImportChange::Same => self.done.same += 1,
-            ImportChange::Changed => self.done.changed += 1,
-        }
-        if self.done.dry_run && self.done.entries.len() < SHOWN {
-            self.done.entries.push(ImportedEntry { change, line: place.line, entry });
+            ImportChange::New => self.new += 1,
+            ImportChange::Same => self.same += 1,
+            ImportChange::Changed => self.changed += 1,
         }
     }
 }

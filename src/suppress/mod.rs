@@ -8,6 +8,7 @@
 mod access_key;
 mod address_cell;
 mod column_names;
+mod entry_pile;
 mod importing;
 mod input_text;
 mod json_reader;

@@ -23,6 +23,8 @@ const MAX_LINE: usize = 1 << 20;
 const SEVERAL: &str = "more than one address, and no heading that says which is meant";
 /// What is wrong with `jo;hn@one.example`.
 const DIVIDED: &str = "a separator in an address, and no heading that says what the columns are";
+/// How a line begins that names the separator, in any case.
+const SEPARATOR_IS: &str = "sep=";
 /// Lines that a quoted cell spans at most.
 const MAX_LINES: usize = 50;
 
@@ -58,8 +60,8 @@ impl<'t> TableReader<'t> {
                 sink(place, Err("the line is too long".into()))?;
             } else if json && text.starts_with('{') {
                 json_reader::read_line(text, place, sink)?;
-            } else if let Some(separator) = text.to_lowercase().strip_prefix("sep=") {
-                self.separator = separator.chars().next();
+            } else if let Some(separator) = text.split_at_checked(SEPARATOR_IS.len()).filter(says_separator) {
+                self.separator = separator.1.chars().next();
             } else if let Some(heading) = self.heading_in(text) {
                 self.heading = Some(heading);
             } else {
@@ -163,6 +165,10 @@ impl<'t> TableReader<'t> {
     }
 }
 
+fn says_separator((begins, _): &(&str, &str)) -> bool {
+    begins.eq_ignore_ascii_case(SEPARATOR_IS)
+}
+
 /// Whether columns of one name, which is that of addresses, give different ones.
 fn are_several(names: &[String], row: &[String]) -> bool {
     let mut first: HashMap<&str, String> = HashMap::new();
@@ -188,9 +194,7 @@ fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
     }
     let wrong = match mailbox(line) {
         // A name before the brackets may be the address itself, and not another one.
-        Ok(address)
-            if line.split_whitespace().filter_map(|word| mailbox(word).ok()).all(|one| one == address) =>
-        {
+        Ok(address) if is_one_word(line) || addresses_in(line).all(|one| one == address) => {
             return Ok(Record::of_address(&address));
         }
         Ok(_) => return Err(SEVERAL.into()),
@@ -222,6 +226,14 @@ fn of_bare_line(line: &str, separator: Option<char>) -> Result<Record, String> {
         [] => Err(wrong.into()),
         _ => Err(SEVERAL.into()),
     }
+}
+
+fn is_one_word(line: &str) -> bool {
+    !line.contains(char::is_whitespace)
+}
+
+fn addresses_in(line: &str) -> impl Iterator<Item = String> {
+    line.split_whitespace().filter_map(|word| mailbox(word).ok())
 }
 
 /// Whether a comma or semicolon is within the first address of a line, as a slip of the hand: what

@@ -23,7 +23,7 @@ impl Place {
 
     fn import(&self, list: &[u8]) -> ImportOutcome {
         let defaults = ImportDefaults { now_ms: NOW, ..ImportDefaults::default() };
-        Import::new(&self.store, &|_| Ok(Vec::new()), defaults).run(list).unwrap()
+        Import::new(&self.store, &|_| Ok(Vec::new()), defaults).run(list, &|_, _| ()).unwrap()
     }
 
     fn entries(&self) -> Vec<Suppressed> {

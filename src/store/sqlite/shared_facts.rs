@@ -202,14 +202,31 @@ fn put_suppression(
 }
 
 /// Adds a suppression of which nothing is known: neither the address nor the fact.
-pub(super) const ADD_UNKNOWN: &str =
-    "INSERT OR IGNORE INTO suppressions (address, sender_domain, source, key, added_ms,
-    reason, expires_ms, rule, provider, status, soft_bounces, bounce, pattern_of)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13
-    WHERE NOT EXISTS (SELECT 1 FROM shared_stamps WHERE name = ?14)
-    AND NOT EXISTS (SELECT 1 FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2)";
+/// `nothing_noted`: no fact has a stamp, and no entry has replaced another one, so that only the
+/// list is asked.
+pub(super) fn add_unknown_sql(nothing_noted: bool) -> String {
+    let is_unknown = match nothing_noted {
+        true => "?14 <> ''",
+        false => {
+            "NOT EXISTS (SELECT 1 FROM shared_stamps WHERE name = ?14)
+            AND NOT EXISTS (SELECT 1 FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2)"
+        }
+    };
+    format!(
+        "INSERT OR IGNORE INTO suppressions (address, sender_domain, source, key, added_ms,
+        reason, expires_ms, rule, provider, status, soft_bounces, bounce, pattern_of)
+        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 WHERE {is_unknown}"
+    )
+}
 
-/// Runs [`ADD_UNKNOWN`] for a fact. Returns whether it was one, and is on the list now.
+/// Whether no fact has a stamp, and no entry has replaced another one, as on a new host.
+pub(super) fn is_nothing_noted(db: &Connection) -> rusqlite::Result<bool> {
+    let is_noted =
+        "SELECT EXISTS (SELECT 1 FROM shared_stamps) OR EXISTS (SELECT 1 FROM earlier_suppressions)";
+    db.query_row(is_noted, [], |row| row.get(0)).map(|is_noted: bool| !is_noted)
+}
+
+/// Runs [`add_unknown_sql`] for a fact. Returns whether it was one, and is on the list now.
 pub(super) fn add_unknown(
     add: &mut CachedStatement<'_>,
     fact: &SharedFact,

@@ -10,7 +10,7 @@ use crate::mailbox_syntax::without_needless_quotes;
 use crate::plan::Grounds;
 use crate::store::suppressed::{ImportChange, ReportedEntry, Suppressed};
 use crate::store::suppression_target::pattern_domain;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
 use std::borrow::Cow;
 
 /// Replaced entries that are kept of an address and a sender domain: of reports for each reason,
@@ -71,13 +71,18 @@ fn is_known(db: &Connection, entry: &Suppressed) -> rusqlite::Result<bool> {
 /// Adds entries that say more than the list does; tells what each is to the list.
 pub(crate) fn import(
     shared: &SharedConnection,
-    entries: &[Suppressed],
+    entries: Vec<Suppressed>,
     now_ms: i64,
 ) -> Result<Vec<ImportChange>> {
-    let entries = entries.to_vec();
+    let put_new = format!("{} ON CONFLICT DO NOTHING", put_into("INSERT", "suppressions"));
     shared.write(move |db| {
+        let mut put_new = db.prepare_cached(&put_new)?;
         let add = |entry: &Suppressed| {
             let entry = &*normal(entry);
+            // Of a long list, most are new.
+            if execute(&mut put_new, entry)? > 0 {
+                return Ok(ImportChange::New);
+            }
             let before = find(db, &entry.address, &entry.sender_domain)?;
             let change = compare(before.as_ref(), entry, now_ms);
             if change != ImportChange::Same {
@@ -196,13 +201,21 @@ fn is_by_the_same_failure(before: &Suppressed, entry: &Suppressed) -> bool {
 }
 
 pub(crate) fn insert(db: &Connection, table: &str, entry: &Suppressed) -> rusqlite::Result<()> {
+    execute(&mut *db.prepare_cached(&put_into("INSERT OR REPLACE", table))?, entry).map(drop)
+}
+
+fn put_into(insert: &str, table: &str) -> String {
+    format!(
+        "{insert} INTO {table} ({COLUMNS}, pattern_of) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
+    )
+}
+
+/// Runs what puts an entry into a table. Returns how many rows were written.
+fn execute(put: &mut Statement<'_>, entry: &Suppressed) -> rusqlite::Result<usize> {
     let Suppressed { address, sender_domain, reason, source, added_ms, expires_ms, grounds } = entry;
     let Grounds { rule, provider, status, soft_bounces, key, bounce } = grounds;
-    db.prepare_cached(&format!(
-        "INSERT OR REPLACE INTO {table} ({COLUMNS}, pattern_of) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
-    ))?
-    .execute(params![
+    put.execute(params![
         address,
         sender_domain,
         reason,
@@ -217,7 +230,6 @@ pub(crate) fn insert(db: &Connection, table: &str, entry: &Suppressed) -> rusqli
         bounce,
         pattern_domain(address, source)
     ])
-    .map(drop)
 }
 
 pub(crate) fn suppressions(

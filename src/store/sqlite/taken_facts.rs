@@ -6,31 +6,42 @@
 use super::connection::SharedConnection;
 use super::shared_facts::{self, Before};
 use super::shared_rows::{BEHIND, NEW, silently, stamp};
-use crate::error::Result;
+use crate::error::{Context, Result};
 use crate::store::shared_fact::SharedFact;
 use crate::store::shared_state::{GroupPosition, GroupState, Merged, greatest_rank};
 use rusqlite::{Connection, params};
+use std::sync::mpsc::sync_channel;
+use std::thread::{self, Builder};
 
 /// Facts of one transaction: others wait while it lasts.
 const TOGETHER: usize = 20_000;
 
 /// The same as `merge`, for very many facts: in the order of the tables, so that each page is
-/// written once, and in several transactions.
+/// written once, and in several transactions. Another thread gets the next ones meanwhile.
 pub(crate) fn merge_many(
     shared: &SharedConnection,
-    facts: &mut dyn Iterator<Item = Result<SharedFact>>,
+    mut facts: impl Iterator<Item = Result<SharedFact>> + Send,
     now_ms: i64,
 ) -> Result<Merged> {
-    let mut merged = Merged::default();
-    loop {
-        let some: Vec<SharedFact> = facts.take(TOGETHER).collect::<Result<_>>()?;
-        let is_last = some.len() < TOGETHER;
-        let came = merge(shared, some, Vec::new(), now_ms)?;
-        (merged.taken, merged.outdated) = (merged.taken + came.taken, merged.outdated + came.outdated);
-        if is_last {
-            return Ok(merged);
+    thread::scope(|scope| {
+        let (send, sent) = sync_channel(1);
+        let get = move || {
+            loop {
+                let some: Result<Vec<SharedFact>> = facts.by_ref().take(TOGETHER).collect();
+                let is_last = some.as_ref().map_or(true, |some| some.len() < TOGETHER);
+                if send.send(some).is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        Builder::new().spawn_scoped(scope, get).context("a thread that reads facts")?;
+        let mut merged = Merged::default();
+        for some in sent {
+            let came = merge(shared, some?, Vec::new(), now_ms)?;
+            (merged.taken, merged.outdated) = (merged.taken + came.taken, merged.outdated + came.outdated);
         }
-    }
+        Ok(merged)
+    })
 }
 
 /// Takes over what wins over the versions known here, in one transaction, with how far groups are
@@ -48,13 +59,18 @@ pub(crate) fn merge(
         let mut merged = Merged::default();
         let own: u32 = db.query_row("SELECT host FROM shared_self", [], |row| row.get(0))?;
         silently(db, || {
-            let mut add = db.prepare_cached(shared_facts::ADD_UNKNOWN)?;
+            let mut nothing_noted = shared_facts::is_nothing_noted(db)?;
+            let mut to_new_list = db.prepare_cached(&shared_facts::add_unknown_sql(true))?;
+            let mut to_any_list = db.prepare_cached(&shared_facts::add_unknown_sql(false))?;
             facts.iter().try_for_each(|fact| {
-                match shared_facts::add_unknown(&mut add, fact, now_ms)? {
-                    true => merged.taken += 1,
-                    false => return merge_one(db, fact, own, now_ms, &mut merged),
+                let add = if nothing_noted { &mut to_new_list } else { &mut to_any_list };
+                if shared_facts::add_unknown(add, fact, now_ms)? {
+                    merged.taken += 1;
+                    return stamp_unless_old(db, fact);
                 }
-                stamp_unless_old(db, fact)
+                // It may note something about another one.
+                nothing_noted = false;
+                merge_one(db, fact, own, now_ms, &mut merged)
             })
         })?;
         let seen =
