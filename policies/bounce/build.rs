@@ -10,6 +10,8 @@ mod about;
 mod code;
 #[path = "src/compile.rs"]
 mod compile;
+#[path = "src/double_array.rs"]
+mod double_array;
 #[path = "src/index.rs"]
 mod index;
 #[path = "src/letters.rs"]
@@ -24,6 +26,8 @@ mod read;
 mod rule;
 #[path = "src/sequence.rs"]
 mod sequence;
+#[path = "src/shared.rs"]
+mod shared;
 #[path = "src/trie.rs"]
 mod trie;
 #[path = "build_write.rs"]
@@ -37,6 +41,7 @@ use pattern::Pattern;
 use read::Tables;
 use rule::Written;
 use sequence::{sequences, Sequence};
+use shared::shared;
 use std::path::Path;
 use std::{env, fs};
 
@@ -89,7 +94,7 @@ fn patterns_of(tables: &Tables, is_meant: impl Fn(&Written) -> bool) -> Vec<(u16
 
 fn made(patterns: &[(u16, &Pattern)], tables: &Tables) -> Index {
     let lists: Vec<(String, Vec<Sequence>)> = tables.words.iter().map(read_list).collect();
-    compile(patterns, &lists).unwrap_or_else(|error| panic!("{error}"))
+    compile(patterns, &lists, shared).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn read_mark(text: &String) -> Pattern {

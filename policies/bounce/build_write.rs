@@ -7,7 +7,7 @@ use crate::about::About;
 use crate::index::{Chain, End, Entry, Index, Part};
 use crate::read::{Marked, Reason, Tables};
 use crate::rule::{Written, SEVERITIES};
-use crate::trie::State;
+use crate::trie::{Leaf, State};
 use std::fmt::Display;
 
 pub fn write(tables: &Tables, index: &Index, vague: &Index) -> String {
@@ -112,13 +112,12 @@ fn write_index(name: &str, index: &Index) -> String {
         format!("Entry{{of:{of},flags:{flags},count:{count},first:{first}}}")
     };
     let arrays = [
-        array(&named("STATES"), "State", &index.states, |State(base, end)| format!("State({base},{end})")),
+        array(&named("STATES"), "State", &index.states, State::to_string),
         array(&named("ENDS"), "End", &index.ends, End::to_string),
         array(&named("ENTRIES"), "Entry", &index.entries, entry),
-        array(&named("PARTS"), "Part", &index.parts, |Part(from, length, flags)| {
-            format!("Part({from},{length},{flags})")
-        }),
+        array(&named("PARTS"), "Part", &index.parts, Part::to_string),
         array(&named("LETTERS"), "u8", &index.letters, u8::to_string),
+        array(&named("LEAVES"), "Leaf", &index.leaves, |Leaf(tail, end)| format!("Leaf({tail},{end})")),
         array(&named("TAILS"), "u8", &index.tails, u8::to_string),
         array(&named("BEGINS"), "u32", &index.begins, u32::to_string),
         array(&named("CHAINS"), "Chain", &index.chains, |Chain(rule, count, links)| {
@@ -126,8 +125,9 @@ fn write_index(name: &str, index: &Index) -> String {
         }),
         array(&named("CHAINS_OF"), "u16", &index.chains_of, u16::to_string),
     ];
-    let fields = ["states", "ends", "entries", "parts", "letters", "tails", "begins", "chains", "chains_of"]
-        .map(|field| format!("    {field}: Cow::Borrowed(&{}),\n", named(field)));
+    let fields =
+        ["states", "ends", "entries", "parts", "letters", "leaves", "tails", "begins", "chains", "chains_of"]
+            .map(|field| format!("    {field}: Cow::Borrowed(&{}),\n", named(field)));
     format!("{}pub static {name}: Index = Index {{\n{}}};\n", arrays.concat(), fields.concat())
 }
 

@@ -8,8 +8,8 @@
 
 use crate::about::About;
 use crate::acting::{Acting, Trust};
-use crate::classify::Class;
 use crate::subject::Subject;
+use crate::verdict::Class;
 use crate::{complain, unsubscribe};
 use carom_policy::actions::{self, Outcome};
 use carom_policy::reports::{self, Fate, Recipient, ReportKind};

@@ -1,21 +1,20 @@
 //! What a failure means: the order in which own rules, shipped rules and codes are asked.
 //!
-//! Not here: what it is about (`said_of`), which rule of a list comes first (`first_rule`), and the
-//! rules, which are data. Invariant: only what is about the recipient or its domain is hard; text
-//! outranks the code, a code alone is never hard, and a success is never classified as a failure.
+//! Not here: what it is about (`said_of`), which rule of a list comes first (`first_rule`), the class
+//! that a rule makes (`verdict`), and the rules, which are data. Invariant: text outranks the code,
+//! and a success is never classified as a failure.
 
-use crate::about::About;
 use crate::code::Code;
 use crate::conditions::{server, stage};
 use crate::diagnostic::Diagnostic;
 use crate::first_rule::{first, show, Known, LeftOut, Memory, SHIPPED, VAGUE};
 use crate::own_rules::Own;
-use crate::recent::{Lookup, Recent};
+use crate::recent::{Asked, Lookup, Recent};
 use crate::said_of::{of_others, outranks, said_of, SaidOf};
 use crate::search::search;
 use crate::status::Status;
-use crate::table::{Rule, CODES, FAMILIES, INDEX, REASONS, REFINEMENTS, RULES};
-use carom_policy::Severity;
+use crate::table::{Rule, CODES, FAMILIES, INDEX, REFINEMENTS, RULES};
+use crate::verdict::{class_of, Class, Decided, Found, Verdict};
 use std::cell::{Cell, OnceCell};
 use std::ops::Range;
 
@@ -38,47 +37,15 @@ pub struct Failure<'a> {
     pub recipient: &'a str,
 }
 
-/// What a failure means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Class<'a> {
-    /// Fine vocabulary (`reasons.toml`).
-    pub reason: &'static str,
-    /// PowerMTA bounce category.
-    pub category: &'static str,
-    /// What the refusal is about.
-    pub about: About,
-    /// Whether the address or its domain is dead.
-    pub severity: Severity,
-    /// The rule that decided; empty when none did.
-    pub rule: &'a str,
-    /// What showed what it is about, if it was not the rule: the name of a mark of `about.toml`.
-    pub evidence: &'static str,
-}
-
 /// Memory that one classification leaves to the next. Only for one list of own rules.
 #[derive(Debug, Default)]
 pub struct Scratch {
     diagnostic: Diagnostic,
     memory: Memory,
-    recent: Recent<Verdict>,
-}
-
-/// What decided, and what was known of the refusal before. Numbers are places in the tables.
-#[derive(Clone, Copy, Debug)]
-struct Verdict {
-    decided: Decided,
-    said: Option<SaidOf>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Decided {
-    Own(u16),
-    /// A rule, and the refinement of its answer.
-    Rule(u16, Option<u16>),
-    Code(u16),
-    /// What it is about is all that is known.
-    Said,
-    Nothing,
+    /// Failures word for word.
+    same: Recent<Found>,
+    /// Failures without their addresses and codes.
+    alike: Recent<Verdict>,
 }
 
 /// What a failure means, by the shipped rules.
@@ -113,7 +80,31 @@ fn decide<'a>(
     scratch: &mut Scratch,
     left_out: Option<&LeftOut>,
 ) -> (Class<'a>, Range<usize>) {
-    let Scratch { diagnostic, memory, recent } = scratch;
+    let Scratch { diagnostic, memory, same, alike } = scratch;
+    let Failure { text, status, code, stage, remote_mta, sender, recipient } = *failure;
+    let words = [status, stage, remote_mta, sender, recipient];
+    let asked = Asked { text: text.as_bytes(), words, numbers: code.into(), places: &[] };
+    let (found, span) = match same.look_up(&asked) {
+        Lookup::Known(found) => (found, 0..0),
+        Lookup::NotKept => find(own, failure, diagnostic, memory, alike, left_out),
+        Lookup::New(kept) => {
+            let (found, span) = find(own, failure, diagnostic, memory, alike, left_out);
+            kept.decided = Some(found);
+            (found, span)
+        }
+    };
+    (class_of(&found, own), span)
+}
+
+/// Reads the text, and decides about it unless the same was decided.
+fn find(
+    own: Option<&Own>,
+    failure: &Failure,
+    diagnostic: &mut Diagnostic,
+    memory: &mut Memory,
+    alike: &mut Recent<Verdict>,
+    left_out: Option<&LeftOut>,
+) -> (Found, Range<usize>) {
     diagnostic.read(failure.text, failure.sender, failure.recipient);
     let text = &diagnostic.bytes;
     let given = Status::leading(failure.status.trim().as_bytes()).map_or(Status::default(), |found| found.0);
@@ -133,15 +124,20 @@ fn decide<'a>(
         is_barred: false,
         shown: None,
     };
-    // A status field without a text is a statement; a code in a text is not.
     let is_statement = given.says_something() && failure.text.trim().is_empty();
+    let found = Found {
+        verdict: Verdict { decided: Decided::Success, said: None },
+        status_class: known.status.class,
+        code: known.code,
+        is_statement,
+    };
     let is_success = given.class == 0 && diagnostic.status.class < 4 && (200..300).contains(&known.code);
     // A number that stands where no reply does was misread by whoever gave it as one.
     let is_misread = || diagnostic.code == 0 && failure.text.contains(&known.code.to_string());
     if given.class == 2 || is_success && !is_misread() {
-        return (by_reason("delivered"), 0..0);
+        return (found, 0..0);
     }
-    let (verdict, span) = match recent.look_up(text, &known) {
+    let (verdict, span) = match alike.look_up(&known.asked(text)) {
         Lookup::Known(verdict) => (verdict, 0..0),
         Lookup::NotKept => search_lists(own, &mut known, text, memory),
         Lookup::New(kept) => {
@@ -150,10 +146,7 @@ fn decide<'a>(
             (verdict, span)
         }
     };
-    let class = class_of(verdict, own, &known, is_statement);
-    let shows = |said: &SaidOf| said.about() == class.about && said.name() != class.rule;
-    let evidence = verdict.said.filter(shows).map_or("", SaidOf::name);
-    (Class { evidence, ..class }, span)
+    (Found { verdict, ..found }, span)
 }
 
 /// Own rules, then the shipped ones, then codes.
@@ -234,75 +227,10 @@ fn by_code(known: &mut Known) -> Decided {
     }
 }
 
-fn class_of<'a>(verdict: Verdict, own: Option<&'a Own>, known: &Known, is_statement: bool) -> Class<'a> {
-    let Verdict { decided, said } = verdict;
-    let about = said.map(SaidOf::about).filter(|about| !about.is_recipients());
-    match decided {
-        Decided::Own(place) => match own.and_then(|own| own.rules.get(usize::from(place))) {
-            Some(rule) => by_rule(rule, known, about.filter(|_| outranks(said, rule))),
-            None => by_reason("undetermined"),
-        },
-        Decided::Code(place) => {
-            let class = by_rule(&CODES[usize::from(place)], known, about);
-            if class.severity == Severity::Hard && !is_statement {
-                return Class { severity: Severity::Soft, ..class };
-            }
-            class
-        }
-        Decided::Rule(place, None) => by_rule(&RULES[usize::from(place)], known, about),
-        Decided::Rule(place, Some(better)) => {
-            let better = by_rule(&REFINEMENTS[usize::from(better)].1, known, about);
-            Class { rule: &RULES[usize::from(place)].name, ..better }
-        }
-        Decided::Said => match said.and_then(SaidOf::mark) {
-            Some(mark) => by_rule(&mark.rule, known, about),
-            None => by_others(said.unwrap_or(SaidOf::SenderNamed)),
-        },
-        Decided::Nothing => Class { about: about.unwrap_or_default(), ..by_reason("undetermined") },
-    }
-}
-
-/// What a rule means. What is known of the refusal before says which party it is about, unless the
-/// rule is certain of another; that it is about the message or the way there, only the rule knows.
-fn by_rule<'a>(rule: &'a Rule, known: &Known, said: Option<About>) -> Class<'a> {
-    let reason = &REASONS[usize::from(rule.reason)];
-    let about = match (rule.about(), said) {
-        (About::Message | About::Relay | About::Network, _) | (_, None) => rule.about(),
-        (about, Some(_)) if rule.about.is_some() && !about.is_recipients() => about,
-        (_, Some(said)) => said,
-    };
-    // Whatever a status says: who answers 4xx asks to try again.
-    let is_by_reply = known.status.class == 0 || (400..500).contains(&known.code);
-    let class = if is_by_reply { known.code / 100 } else { known.status.class.into() };
-    let severity = rule.severity.unwrap_or(if class == 4 { reason.temporary } else { reason.severity });
-    // A 4xx is only hard if the rule asks for it and says so.
-    let is_passing = class == 4 && (rule.severity.is_none() || rule.codes.is_empty());
-    let severity = match severity_at(severity) {
-        Severity::Hard if !about.is_recipients() || is_passing => Severity::Soft,
-        severity => severity,
-    };
-    Class { reason: reason.name, category: reason.category, about, severity, rule: &rule.name, evidence: "" }
-}
-
-fn by_others(said: SaidOf) -> Class<'static> {
-    Class { rule: said.name(), about: said.about(), ..by_reason(said.reason()) }
-}
-
-/// A reason that no rule gave.
-fn by_reason(name: &str) -> Class<'static> {
-    let reason = REASONS.iter().find(|reason| reason.name == name).unwrap_or(&REASONS[0]);
-    let (name, category, about) = (reason.name, reason.category, reason.about);
-    Class { reason: name, category, about, severity: severity_at(reason.severity), rule: "", evidence: "" }
-}
-
-/// In the order of `rule::SEVERITIES`.
-fn severity_at(place: u8) -> Severity {
-    [Severity::Hard, Severity::Soft, Severity::None, Severity::Unknown][usize::from(place)]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use carom_policy::Severity;
 
     fn class_of(status: &str, code: u16, stage: &str, text: &str) -> (&'static str, Severity) {
         let class = classify(&Failure { text, status, code, stage, ..Failure::default() });

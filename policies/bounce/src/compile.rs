@@ -4,21 +4,26 @@
 //! (`search`). Invariant: the order of the rules decides nothing in the index but the numbers in
 //! it.
 
+use crate::double_array::double_array;
 use crate::index::{
     Chain, End, Entry, Index, Part, ANYWHERE, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST,
-    PART_BEGINS_WORD, PART_ENDS_WORD, PLACE, VERIFY,
+    PART_BEGINS_WORD, PART_ENDS_WORD, PART_FLAGS, PLACE, VERIFY,
 };
 use crate::pattern::{Joint, Pattern, Words, MOST_LINKS};
 use crate::sequence::{Piece, Sequence};
-use crate::trie::{Trie, WITHIN, WORD};
+use crate::trie::{Nodes, Trie, WITHIN, WORD};
 use std::collections::HashMap;
 
 /// Lists of words by their names.
 pub type Lists = [(String, Vec<Sequence>)];
 
-/// The index of these patterns, each with the place of its rule. The error is about a chain that
-/// names an unknown list.
-pub fn compile(patterns: &[(u16, &Pattern)], named: &Lists) -> Result<Index, String> {
+/// The index of these patterns, each with the place of its rule, after `arrange` has seen its trie.
+/// The error is about a chain that names an unknown list.
+pub fn compile(
+    patterns: &[(u16, &Pattern)],
+    named: &Lists,
+    arrange: impl Fn(Nodes) -> Nodes,
+) -> Result<Index, String> {
     let mut compiler = Compiler { named, ..Compiler::default() };
     for (rule, pattern) in patterns {
         match pattern {
@@ -28,7 +33,7 @@ pub fn compile(patterns: &[(u16, &Pattern)], named: &Lists) -> Result<Index, Str
             Pattern::Chain(links) => compiler.chain(*rule, links)?,
         }
     }
-    Ok(compiler.finish())
+    Ok(compiler.finish(arrange))
 }
 
 #[derive(Default)]
@@ -50,23 +55,24 @@ impl Compiler<'_> {
         let Some(anchor) = sequence.pieces.iter().rev().max_by_key(|piece| piece.literal.len()) else {
             return;
         };
-        let verify = sequence.pieces.len() > 1 || sequence.begins_text || sequence.ends_text;
-        let flags = u8::from(sequence.begins_text) * BEGINS_TEXT
-            + u8::from(sequence.ends_text) * ENDS_TEXT
-            + u8::from(verify) * VERIFY;
+        if sequence.pieces.len() == 1 && !sequence.begins_text && !sequence.ends_text {
+            return self.add(rule.into(), anchor);
+        }
+        let flags = u8::from(sequence.begins_text) * BEGINS_TEXT + u8::from(sequence.ends_text) * ENDS_TEXT;
         let first = self.parts.len();
-        for piece in sequence.pieces.iter().filter(|_| verify) {
+        for piece in &sequence.pieces {
             let letters = &mut self.letters;
             let from = *self.known.entry(piece.literal.clone()).or_insert_with(|| {
+                letters.extend((piece.literal.len() as u16).to_le_bytes());
                 letters.extend_from_slice(&piece.literal);
-                letters.len() - piece.literal.len()
+                letters.len() - piece.literal.len() - 2
             });
-            let flags =
-                u8::from(piece.begins_word) * PART_BEGINS_WORD + u8::from(piece.ends_word) * PART_ENDS_WORD;
-            self.parts.push(Part(from as u32, piece.literal.len() as u16, flags));
+            let flags = Part::from(piece.begins_word) * PART_BEGINS_WORD
+                + Part::from(piece.ends_word) * PART_ENDS_WORD;
+            self.parts.push((from as Part) << PART_FLAGS | flags);
         }
         let count = (self.parts.len() - first) as u8;
-        self.add(self.entries.len() as End, anchor);
+        self.add(VERIFY | self.entries.len() as End, anchor);
         self.entries.push(Entry { of: rule, flags, count, first: first as u32 });
     }
 
@@ -110,7 +116,7 @@ impl Compiler<'_> {
         Ok(list)
     }
 
-    fn finish(mut self) -> Index {
+    fn finish(mut self, arrange: impl Fn(Nodes) -> Nodes) -> Index {
         self.chains.sort_by_key(|chain| chain.2[0].0);
         let before =
             |list: usize| self.chains.partition_point(|chain| usize::from(chain.2[0].0) < list) as u16;
@@ -121,18 +127,21 @@ impl Compiler<'_> {
             links[1..usize::from(*count)].iter().for_each(|(list, _)| flags[usize::from(*list)] |= EARLIER);
         }
         self.trie.sort();
-        let (states, mut ends, tails) = self.trie.double_array();
-        for end in ends.iter_mut().filter(|end| **end & LIST != 0) {
+        let mut nodes = self.trie.nodes();
+        for end in nodes.ends.iter_mut().filter(|end| **end & LIST != 0) {
             *end |= flags[(*end & PLACE) as usize];
         }
+        let nodes = arrange(nodes);
+        let states = double_array(&nodes);
         let begins = self.trie.begins();
         Index {
             states: states.into(),
-            ends: ends.into(),
+            ends: nodes.ends.into(),
             entries: self.entries.into(),
             parts: self.parts.into(),
             letters: self.letters.into(),
-            tails: tails.into(),
+            leaves: nodes.leaves.into(),
+            tails: nodes.tails.into(),
             begins: begins.into(),
             chains: self.chains.into(),
             chains_of: chains_of.into(),

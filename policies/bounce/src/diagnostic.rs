@@ -6,26 +6,14 @@
 //! reading stops after [`LIMIT`] bytes.
 
 use crate::addresses::{self, domain, is_another};
-use crate::framing;
-use crate::hosts;
+use crate::framing::{self, Signs};
+use crate::hosts::{self, KINDS, OF_HOST};
 use crate::letters::fold;
 use crate::reply_place;
 use crate::status::{reply_code, Status};
 
 /// Only this much of a diagnostic is read. The words that decide are at its beginning.
 pub const LIMIT: usize = 6000;
-
-/// Bytes within words, other than `@`. A run of them is copied in one go.
-static PLAIN: [bool; 256] = {
-    let mut plain = [false; 256];
-    let mut byte = 0;
-    while byte < 128 {
-        let letter = byte as u8;
-        plain[byte] = letter.is_ascii_alphanumeric() || matches!(letter, b'.' | b'-' | b'+' | b'=' | b'/');
-        byte += 1;
-    }
-    plain
-};
 
 /// The longest address that is looked for between angle brackets.
 const LONGEST_ADDRESS: usize = 330;
@@ -71,20 +59,22 @@ impl Diagnostic {
             has_continued: false,
             is_after_reply_code: false,
             is_status_certain: false,
+            signs: Signs::default(),
         };
         while reader.at < end {
             reader.step();
         }
         reader.end_word();
         reader.end_host();
-        self.trim();
+        let signs = reader.signs;
+        self.trim(signs);
     }
 
-    fn trim(&mut self) {
+    fn trim(&mut self, signs: Signs) {
         while self.bytes.last() == Some(&b' ') {
             self.bytes.pop();
         }
-        let own = framing::own(&self.bytes);
+        let own = framing::own(&self.bytes, signs);
         self.bytes.truncate(own.end);
         self.cut(own.start);
         let blanks = self.bytes.iter().take_while(|byte| **byte == b' ').count();
@@ -93,6 +83,9 @@ impl Diagnostic {
 
     /// Cuts off the first bytes.
     fn cut(&mut self, length: usize) {
+        if length == 0 {
+            return;
+        }
         self.bytes.drain(..length);
         let move_back = |at: &mut u16| *at = at.saturating_sub(length as u16);
         self.sender_at.iter_mut().for_each(move_back);
@@ -125,6 +118,7 @@ struct Reader<'a> {
     /// The status code that follows a reply code directly is the server's own.
     is_after_reply_code: bool,
     is_status_certain: bool,
+    signs: Signs,
 }
 
 impl Reader<'_> {
@@ -139,12 +133,7 @@ impl Reader<'_> {
         }
         match byte {
             b' ' | b'\t' | b'\r' | b'\n' => self.take_blank(),
-            _ if PLAIN[usize::from(byte)] => {
-                if self.is_word_start && self.host.1 == 0 {
-                    self.begin_host();
-                }
-                self.take_plain_run();
-            }
+            _ if KINDS[usize::from(byte)] != 0 => self.take_plain_run(),
             b'@' => {
                 self.out.bytes.push(byte);
                 self.is_address = true;
@@ -233,15 +222,26 @@ impl Reader<'_> {
     #[inline(always)]
     fn take_plain_run(&mut self) {
         let rest = &self.text.as_bytes()[self.at..self.end];
-        let run = rest.iter().position(|byte| !PLAIN[usize::from(*byte)]).unwrap_or(rest.len());
-        if self.is_word_start && !self.sender_domain.is_empty() {
-            let word = rest[..run].strip_suffix(b".").unwrap_or(&rest[..run]);
-            self.name_sender(Some(word), self.sender_domain);
+        let (mut run, mut kinds) = (0, 0);
+        for byte in rest {
+            let kind = KINDS[usize::from(*byte)];
+            if kind == 0 {
+                break;
+            }
+            (run, kinds) = (run + 1, kinds | kind);
         }
-        let out = &mut self.out.bytes;
-        let before = out.len();
-        out.extend_from_slice(&rest[..run]);
-        out[before..].make_ascii_lowercase();
+        if self.is_word_start {
+            let may_begin_host = kinds & OF_HOST != 0 || matches!(rest.get(run), Some(b':' | b'_'));
+            if may_begin_host && self.host.1 == 0 {
+                self.begin_host();
+            }
+            if !self.sender_domain.is_empty() {
+                let word = rest[..run].strip_suffix(b".").unwrap_or(&rest[..run]);
+                self.name_sender(Some(word), self.sender_domain);
+            }
+        }
+        self.signs.participle |= matches!(rest[run - 1], b'd' | b'D');
+        self.out.bytes.extend(rest[..run].iter().map(u8::to_ascii_lowercase));
         self.at += run;
         self.is_word_start = false;
         self.is_after_reply_code = false;
@@ -255,6 +255,8 @@ impl Reader<'_> {
             return;
         };
         fold(letter, &mut self.out.bytes);
+        // The letter may be another form of either.
+        self.signs = Signs { number: true, participle: true };
         self.is_address |= letter == '＠';
         self.is_word_start = false;
         self.at += letter.len_utf8();
@@ -263,6 +265,7 @@ impl Reader<'_> {
     #[inline(always)]
     fn take_punctuation(&mut self, byte: u8) {
         self.end_word();
+        self.signs.number |= byte == b'#';
         self.out.bytes.push(byte);
         self.begin_word();
         // `550-'5.7.1 …'`: the status still follows the reply code.

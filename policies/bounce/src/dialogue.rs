@@ -41,12 +41,31 @@ const COMMANDS: [(&[u8], &str); 9] = [
     (b"data", "DATA"),
 ];
 
+/// The bytes with which these words begin.
+static BEGINS: [bool; 256] = {
+    let mut begins = [false; 256];
+    let mut place = 0;
+    while place < BEFORE_REPLY.len() {
+        begins[BEFORE_REPLY[place].0[0] as usize] = true;
+        place += 1;
+    }
+    place = 0;
+    while place < COMMAND.len() {
+        begins[COMMAND[place][0] as usize] = true;
+        place += 1;
+    }
+    begins
+};
+
 /// The stage of the first reply, if words before it name one.
 pub(crate) fn first_stage(text: &[u8]) -> Option<u8> {
-    let is_told = |at: &usize| b">-s".contains(&text[*at]) && command(&text[*at..]).is_some();
+    let is_told = |at: &usize| matches!(text[*at], b'>' | b'-' | b's') && command(&text[*at..]).is_some();
     let last_told = (0..text.len()).rev().find(is_told);
     let mut told = None;
-    for at in 0..text.len() {
+    for (at, byte) in text.iter().enumerate() {
+        if !BEGINS[usize::from(*byte)] {
+            continue;
+        }
         let rest = &text[at..];
         if let Some(name) = command(rest) {
             told = Some(name);

@@ -8,6 +8,7 @@ use crate::conditions::{fits, is_below, DATA, RCPT, STAGELESS};
 use crate::dialogue::first_stage;
 use crate::index::Index;
 use crate::marks::{ABOUT_MARK, MARK, STAGE_MARK};
+use crate::recent::Asked;
 use crate::search::{search, Seen};
 use crate::status::Status;
 use crate::table::{Rule, BARE, INDEX, PROVIDERS, RULES, VAGUE_INDEX};
@@ -87,6 +88,14 @@ impl Shown {
 const LAST: usize = 12;
 
 impl Known<'_> {
+    /// All that decides about the failure, unless it asks for the recipient.
+    pub fn asked<'a>(&'a self, text: &'a [u8]) -> Asked<'a> {
+        let Status { class, subject, detail } = self.status;
+        let numbers = [subject, detail, self.code, u16::from_le_bytes([class, self.stage])];
+        let numbers = numbers.into_iter().fold(0, |all, number| all << 16 | u64::from(number));
+        Asked { text, words: [self.remote_mta, "", "", "", ""], numbers, places: self.sender_at }
+    }
+
     pub fn meets_all_but_text(&self, rule: &Rule) -> bool {
         self.meets_codes_and_stage(rule) && self.meets_provider(rule)
     }

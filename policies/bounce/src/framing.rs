@@ -22,29 +22,40 @@ const SCANNED: [&[u8]; 6] = [b"scann", b"check", b"screen", b"filter", b"protect
 const FINDING: [&[u8]; 8] =
     [b"found", b"detect", b"infect", b"reject", b"refuse", b"block", b"contains", b"den"];
 
+/// What is in a text, as far as reading it shows. False: it is not.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Signs {
+    /// A `#`, with which the frame of Exchange begins.
+    pub number: bool,
+    /// A word that ends with `d`, as what a scanner did.
+    pub participle: bool,
+}
+
 /// The part of a plain text that is the reply's own.
-pub(crate) fn own(text: &[u8]) -> Range<usize> {
-    let mut own = in_exchange(text).unwrap_or(0..text.len());
+pub(crate) fn own(text: &[u8], signs: Signs) -> Range<usize> {
+    let framed = if signs.number { in_exchange(text) } else { None };
+    let mut own = framed.unwrap_or(0..text.len());
     for wrapping in WRAPPINGS {
-        if text[own.clone()].starts_with(wrapping) {
+        if begins(&text[own.clone()], wrapping) {
             own.start += wrapping.len();
             own.start += text[own.clone()].iter().take_while(|byte| **byte == b' ').count();
         }
     }
     // `host mx.example.org[192.0.2.1] said:` says of no host that it is missing.
-    let named = text[own.clone()].strip_prefix(b"host ");
-    if named.is_some_and(|rest| rest.iter().find(|byte| b" [".contains(byte)) == Some(&b'[')) {
+    let named = Some(&text[own.clone()]).filter(|text| begins(text, b"host "));
+    if named
+        .is_some_and(|rest| rest[b"host ".len()..].iter().find(|byte| b" [".contains(byte)) == Some(&b'['))
+    {
         own.start += b"host ".len();
     }
-    own.end = own.start + without_footer(&text[own.clone()]);
+    if signs.participle {
+        own.end = own.start + without_footer(&text[own.clone()]);
+    }
     own
 }
 
 /// `#<mx.example.org #5.1.1 smtp;550 5.1.1 User unknown> #SMTP#`
 fn in_exchange(text: &[u8]) -> Option<Range<usize>> {
-    if !text.contains(&EXCHANGE.0[0]) {
-        return None;
-    }
     let begin = find(text, EXCHANGE.0)?;
     let start = begin + find(&text[begin..], EXCHANGE.1)? + EXCHANGE.1.len();
     let end = start + text[start..].iter().position(|byte| *byte == b'>')?;
@@ -55,11 +66,11 @@ fn in_exchange(text: &[u8]) -> Option<Range<usize>> {
 /// The length without a sentence at the end that says by whom the message was scanned.
 fn without_footer(text: &[u8]) -> usize {
     let is_scanned = |at: &usize| {
-        let rest = &text[*at..];
-        (rest.starts_with(b"ed by ") || rest.starts_with(b"ed for "))
-            && SCANNED.iter().any(|did| text[..*at].ends_with(did))
+        let (verb, rest) = text.split_at(*at);
+        (rest.starts_with(b"d by ") || rest.starts_with(b"d for "))
+            && verb.strip_suffix(b"e").is_some_and(|verb| SCANNED.iter().any(|did| verb.ends_with(did)))
     };
-    let mut ends_verb = text.iter().enumerate().filter(|(_, byte)| **byte == b'e').map(|(at, _)| at);
+    let mut ends_verb = text.iter().enumerate().filter(|(_, byte)| **byte == b'd').map(|(at, _)| at);
     let Some(scanned) = ends_verb.find(is_scanned) else { return text.len() };
     let stop = |at: &usize| matches!(&text[..*at], [.., b'.' | b'!' | b'-' | b'|' | b';', b' ']);
     let Some(begin) = (1..=scanned).rev().find(stop) else { return text.len() };
@@ -76,14 +87,13 @@ fn without_footer(text: &[u8]) -> usize {
 }
 
 fn find(text: &[u8], words: &[u8]) -> Option<usize> {
-    let (first, mut from) = (*words.first()?, 0);
-    loop {
-        let at = from + text.get(from..)?.iter().position(|byte| *byte == first)?;
-        if text[at..].starts_with(words) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
+    (0..text.len()).find(|at| begins(&text[*at..], words))
+}
+
+/// The same as `starts_with`, but most texts differ in the first letter.
+#[inline]
+fn begins(text: &[u8], words: &[u8]) -> bool {
+    text.first() == words.first() && text.starts_with(words)
 }
 
 #[cfg(test)]
@@ -102,7 +112,7 @@ mod tests {
             ("no. this mail was scanned by x and rejected", "no. this mail was scanned by x and rejected"),
             ("scanned by spamwall", "scanned by spamwall"),
         ] {
-            let own = own(text.as_bytes());
+            let own = own(text.as_bytes(), Signs { number: true, participle: true });
             assert_eq!(text[own].trim(), reply, "{text}");
         }
     }

@@ -16,7 +16,7 @@ const SENTENCES: [&[u8]; 12] = [
 ];
 
 /// Bytes of names of hosts.
-static OF_HOST: [bool; 256] = {
+static NAMES: [bool; 256] = {
     let mut of_host = [false; 256];
     let mut byte = 0;
     while byte < 128 {
@@ -24,6 +24,26 @@ static OF_HOST: [bool; 256] = {
         byte += 1;
     }
     of_host
+};
+
+/// Bytes within words, other than `@`.
+pub const PLAIN: u8 = 1;
+/// Without one of these a run begins no host, unless `:` or `_` follows.
+pub const OF_HOST: u8 = 2;
+/// Bits of each byte.
+pub static KINDS: [u8; 256] = {
+    let mut kinds = [0; 256];
+    let mut byte = 0;
+    while byte < 128 {
+        kinds[byte] = match byte as u8 {
+            b'.' | b'=' => PLAIN | OF_HOST,
+            b'-' | b'+' | b'/' => PLAIN,
+            letter if letter.is_ascii_alphanumeric() => PLAIN,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    kinds
 };
 
 /// The length of the host or URL that a word begins, or 0.
@@ -35,7 +55,7 @@ pub fn leading(text: &[u8]) -> usize {
         return trimmed(&text[..length]);
     }
     let asked = if first == b'n' && begins(text, ASKED) { ASKED.len() } else { 0 };
-    let length = text[asked..].iter().take(LONGEST).take_while(|byte| OF_HOST[usize::from(**byte)]).count();
+    let length = text[asked..].iter().take(LONGEST).take_while(|byte| NAMES[usize::from(**byte)]).count();
     let name = &text[asked..asked + length];
     if name.is_empty() || asked == 0 && !name.contains(&b'.') {
         return 0;

@@ -1,15 +1,15 @@
 //! The tables in which the patterns of all rules are found in one walk over a text.
 //!
-//! Literals form a trie (`trie`). Of a plain pattern only the longest piece is in it; `parts` and
-//! `letters` hold all pieces, to verify the rest. Words of a list lead to the chains whose last
-//! link they are. Not here: how the tables are made (`compile`, when the policy is built, or for
-//! own rules when the settings are read) and how they are searched (`search`).
+//! Literals form a trie (`trie`). Of a plain pattern only the longest piece is in it; if there are
+//! more, `parts` and `letters` hold all pieces, to verify the rest. Words of a list lead to the
+//! chains whose last link they are. Not here: how the tables are made (`compile`, when the policy is
+//! built, or for own rules when the settings are read) and how they are searched (`search`).
 
 use crate::pattern::MOST_LINKS;
-use crate::trie::State;
+use crate::trie::{Leaf, State};
 use std::borrow::Cow;
 
-/// A plain pattern whose longest piece is a literal of the trie.
+/// A plain pattern of which only the longest piece is a literal of the trie: the rest is verified.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry {
     /// The rule's place in the order.
@@ -24,11 +24,9 @@ pub struct Entry {
 
 pub const BEGINS_TEXT: u8 = 1;
 pub const ENDS_TEXT: u8 = 2;
-/// The literal is not the whole pattern: verify the rest.
-pub const VERIFY: u8 = 4;
 
-/// What a literal belongs to, as a number: the place in `entries`, or that of a list of words, and
-/// these bits.
+/// What a literal belongs to, as a number: the place of the rule whose pattern it is, or a place in
+/// `entries`, or that of a list of words, and these bits.
 pub type End = u32;
 
 /// It belongs to a list of words.
@@ -41,15 +39,18 @@ pub const LAST: End = 1 << 28;
 pub const EARLIER: End = 1 << 27;
 /// Anything may touch the literal on both sides: it may be a part of a host's name.
 pub const ANYWHERE: End = 1 << 26;
+/// The literal is not the whole pattern: its place is one in `entries`.
+pub const VERIFY: End = 1 << 25;
 /// The bits of the place.
-pub const PLACE: End = ANYWHERE - 1;
+pub const PLACE: End = VERIFY - 1;
 
-/// A piece: where its literal begins in `letters`, its length, and its flags.
-#[derive(Clone, Copy, Debug)]
-pub struct Part(pub u32, pub u16, pub u8);
+/// A piece: where its literal is in `letters`, above two flags.
+pub type Part = u32;
 
-pub const PART_BEGINS_WORD: u8 = 1;
-pub const PART_ENDS_WORD: u8 = 2;
+pub const PART_BEGINS_WORD: Part = 1;
+pub const PART_ENDS_WORD: Part = 2;
+/// The bits of the flags.
+pub const PART_FLAGS: u32 = 2;
 
 /// A chain: its rule, the number of links, and each link's list and joint, the last link first.
 #[derive(Clone, Copy, Debug)]
@@ -62,8 +63,9 @@ pub struct Index {
     pub ends: Cow<'static, [End]>,
     pub entries: Cow<'static, [Entry]>,
     pub parts: Cow<'static, [Part]>,
-    /// The literals to verify, joined.
+    /// The literals to verify, each after its length in two bytes.
     pub letters: Cow<'static, [u8]>,
+    pub leaves: Cow<'static, [Leaf]>,
     /// The rests of literals after their last branch in the trie.
     pub tails: Cow<'static, [u8]>,
     /// A set of bits for each root: whether a literal begins with three letters, by their hash.

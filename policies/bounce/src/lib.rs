@@ -22,6 +22,7 @@ mod condition;
 mod conditions;
 mod diagnostic;
 mod dialogue;
+mod double_array;
 mod first_rule;
 mod framing;
 mod head;
@@ -44,17 +45,21 @@ mod said_of;
 mod search;
 mod sequence;
 pub mod settings;
+#[cfg(test)]
+mod shared;
 mod status;
 mod subject;
 mod table;
 mod trie;
 mod unsubscribe;
+mod verdict;
 mod words;
 
 pub use about::About;
 pub use carom_policy::Severity;
-pub use classify::{classify, classify_with, classify_without, explain, Class, Failure, Scratch};
+pub use classify::{classify, classify_with, classify_without, explain, Failure, Scratch};
 pub use own_rules::Own;
+pub use verdict::Class;
 
 use carom_policy::reports::{self, Recipient};
 use carom_policy::{diagnosis, host, Policy, Sequence};

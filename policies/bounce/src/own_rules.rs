@@ -35,7 +35,7 @@ impl Own {
                 bare.push(place as u16);
             }
         }
-        let index = compile(&patterns, &lists(&patterns))?;
+        let index = compile(&patterns, &lists(&patterns), |nodes| nodes)?;
         Ok(Own { rules: rules.into_iter().map(|(_, ready)| ready).collect(), index, bare })
     }
 

@@ -1,15 +1,23 @@
-//! Recent decisions: without addresses and codes many failures are the same, and are decided once.
+//! Recent decisions: many failures are the same, word for word or but for addresses and codes, and
+//! are decided once.
 //!
 //! Not here: how a failure is decided (`classify`). Invariant: a decision is only reused for a
-//! failure that is equal in all that decides: text, codes, stage, host, and
-//! where the text names the sender.
-
-use crate::first_rule::Known;
-use crate::status::Status;
+//! failure that is equal in all that was given as deciding.
 
 /// Failures that are kept at first, and at most. The more are new, the more are kept.
 const LEAST: usize = 16;
 const MOST: usize = 4096;
+/// Words beside a text.
+const WORDS: usize = 5;
+
+/// All that decides about a failure.
+pub(crate) struct Asked<'a> {
+    pub text: &'a [u8],
+    pub words: [&'a str; WORDS],
+    pub numbers: u64,
+    /// Places in the text.
+    pub places: &'a [u16],
+}
 
 #[derive(Debug)]
 pub(crate) struct Recent<Decided> {
@@ -23,11 +31,9 @@ pub(crate) struct Recent<Decided> {
 #[derive(Debug)]
 pub(crate) struct Kept<Decided> {
     text: Vec<u8>,
-    remote_mta: String,
-    status: Status,
-    code: u16,
-    stage: u8,
-    sender_at: Vec<u16>,
+    words: [String; WORDS],
+    numbers: u64,
+    places: Vec<u16>,
     pub decided: Option<Decided>,
 }
 
@@ -48,7 +54,7 @@ impl<Decided> Default for Recent<Decided> {
 impl<Decided: Copy> Recent<Decided> {
     /// Looks for a failure. A new one takes the place that `New` gives.
     #[inline]
-    pub fn look_up(&mut self, text: &[u8], known: &Known) -> Lookup<'_, Decided> {
+    pub fn look_up(&mut self, asked: &Asked) -> Lookup<'_, Decided> {
         if !self.is_used {
             // Most often there is only one.
             self.is_used = true;
@@ -57,9 +63,9 @@ impl<Decided: Copy> Recent<Decided> {
         if self.kept.is_empty() || self.fresh > 2 * self.kept.len() && self.kept.len() < MOST {
             self.grow();
         }
-        let place = (hash(text, u64::from(known.code)) >> 40) as usize % self.kept.len();
+        let place = (hash(asked.text, asked.numbers) >> 40) as usize % self.kept.len();
         let kept = &mut self.kept[place];
-        if let Some(decided) = kept.decided.filter(|_| kept.is(text, known)) {
+        if let Some(decided) = kept.decided.filter(|_| kept.is(asked)) {
             self.again += 1;
             return Lookup::Known(decided);
         }
@@ -68,7 +74,7 @@ impl<Decided: Copy> Recent<Decided> {
             // Hardly two are alike.
             return Lookup::NotKept;
         }
-        kept.take(text, known);
+        kept.take(asked);
         Lookup::New(kept)
     }
 
@@ -82,39 +88,52 @@ impl<Decided: Copy> Recent<Decided> {
 
 impl<Decided> Kept<Decided> {
     fn empty() -> Kept<Decided> {
-        let (text, remote_mta, status) = (Vec::new(), String::new(), Status::default());
-        Kept { text, remote_mta, status, code: 0, stage: 0, sender_at: Vec::new(), decided: None }
+        Kept { text: Vec::new(), words: Default::default(), numbers: 0, places: Vec::new(), decided: None }
     }
 
     #[inline]
-    fn is(&self, text: &[u8], known: &Known) -> bool {
-        is_same(&self.text, text)
-            && (self.status, self.code, self.stage) == (known.status, known.code, known.stage)
-            && self.remote_mta == known.remote_mta
-            && self.sender_at == known.sender_at
+    fn is(&self, asked: &Asked) -> bool {
+        let is_word = |(word, asked): (&String, &str)| is_same(word.as_bytes(), asked.as_bytes());
+        self.numbers == asked.numbers
+            && is_same(&self.text, asked.text)
+            && self.words.iter().zip(asked.words).all(is_word)
+            && self.places == asked.places
     }
 
-    fn take(&mut self, text: &[u8], known: &Known) {
-        text.clone_into(&mut self.text);
-        known.remote_mta.clone_into(&mut self.remote_mta);
-        (self.status, self.code, self.stage) = (known.status, known.code, known.stage);
-        known.sender_at.clone_into(&mut self.sender_at);
+    fn take(&mut self, asked: &Asked) {
+        asked.text.clone_into(&mut self.text);
+        for (word, asked) in self.words.iter_mut().zip(asked.words) {
+            asked.clone_into(word);
+        }
+        self.numbers = asked.numbers;
+        asked.places.clone_into(&mut self.places);
         self.decided = None;
     }
 }
 
 fn hash(text: &[u8], seed: u64) -> u64 {
-    let (eights, rest) = text.as_chunks::<8>();
     let mix = |hash: u64, eight: u64| (hash.rotate_left(5) ^ eight).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let rest = rest.iter().fold(text.len() as u64, |sum, byte| sum << 8 | u64::from(*byte));
-    eights.iter().fold(mix(seed, rest), |hash, eight| mix(hash, u64::from_le_bytes(*eight)))
+    let first = mix(seed ^ text.len() as u64, last(text));
+    text.as_chunks::<8>().0.iter().fold(first, |hash, eight| mix(hash, u64::from_le_bytes(*eight)))
 }
 
 /// The same bytes: eight at a time, because WebAssembly has no memcmp.
 #[inline]
 fn is_same(a: &[u8], b: &[u8]) -> bool {
-    let ((eights, rest), (others, other_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let (eights, others) = (a.as_chunks::<8>().0, b.as_chunks::<8>().0);
     a.len() == b.len()
+        && last(a) == last(b)
         && eights.iter().zip(others).all(|(a, b)| u64::from_le_bytes(*a) == u64::from_le_bytes(*b))
-        && rest == other_rest
+}
+
+/// The last eight bytes, or all if there are fewer: with the length and the eights before, all that
+/// is in a text.
+#[inline]
+fn last(text: &[u8]) -> u64 {
+    let four = |four: &[u8; 4]| u64::from(u32::from_le_bytes(*four));
+    match (text.last_chunk::<8>(), text.first_chunk::<4>(), text.last_chunk::<4>()) {
+        (Some(eight), ..) => u64::from_le_bytes(*eight),
+        (None, Some(first), Some(last)) => four(first) << 32 | four(last),
+        _ => text.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    }
 }

@@ -8,12 +8,12 @@
 //! patterns.
 
 use crate::index::{
-    Chain, End, Index, Part, ANYWHERE, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST,
-    PART_BEGINS_WORD, PART_ENDS_WORD, PLACE, VERIFY,
+    Chain, End, Index, ANYWHERE, BEGINS_TEXT, EARLIER, ENDS_TEXT, ENDS_WORD, LAST, LIST, PART_BEGINS_WORD,
+    PART_ENDS_WORD, PART_FLAGS, PLACE, VERIFY,
 };
 use crate::matching::matches;
 use crate::pattern::Joint;
-use crate::trie::{hash, State, BITS, MORE, TAIL, WITHIN, WORD};
+use crate::trie::{hash, Leaf, BELOW_PLACE, BITS, ENDS, LEAF, MORE, WITHIN, WORD};
 use std::ops::Range;
 
 /// The most bytes that count as a few words.
@@ -36,7 +36,7 @@ pub struct Hit {
     /// Where it begins and ends, as far as it was seen.
     pub start: u16,
     pub end: u16,
-    /// The place in `entries`, if it is a plain pattern.
+    /// The place in `entries`, if it is open.
     entry: u32,
 }
 
@@ -87,12 +87,12 @@ impl Seen {
         }
         let entry = index.entries[hit.entry as usize];
         let first = entry.first as usize;
-        let pieces =
-            index.parts[first..first + usize::from(entry.count)].iter().map(|Part(from, length, flags)| {
-                let from = *from as usize;
-                let literal = &index.letters[from..from + usize::from(*length)];
-                (literal, flags & PART_BEGINS_WORD != 0, flags & PART_ENDS_WORD != 0)
-            });
+        let pieces = index.parts[first..first + usize::from(entry.count)].iter().map(|part| {
+            let from = (part >> PART_FLAGS) as usize;
+            let length = u16::from_le_bytes([index.letters[from], index.letters[from + 1]]);
+            let literal = &index.letters[from + 2..][..length.into()];
+            (literal, part & PART_BEGINS_WORD != 0, part & PART_ENDS_WORD != 0)
+        });
         let is_known = |(piece, begins_word, _): (&[u8], bool, bool)| match piece {
             [a, b, c, ..] if begins_word => {
                 let bit = hash(*a, *b, *c) / 32;
@@ -223,23 +223,30 @@ impl Search<'_> {
     #[inline]
     fn literals_from(&mut self, root: usize, start: usize) {
         let (states, text) = (&*self.index.states, self.text);
-        let mut base = states[root].0;
+        let mut base = (states[root] >> BELOW_PLACE) as usize;
         for (byte, at) in text[start..].iter().zip(start + 1..) {
-            let state = states.get(base as usize + usize::from(*byte));
-            let Some(State(next, end)) = state.filter(|state| state.1 as u8 == *byte) else { break };
-            let list = (end >> 8) as usize;
-            if next & TAIL != 0 {
-                let tail = &self.index.tails[(next & !TAIL) as usize..];
-                let tail = &tail[1..=usize::from(tail[0])];
-                if text[at..].starts_with(tail) {
-                    self.literal(list - 1, start, at + tail.len());
-                }
+            let Some(state) = states.get(base + usize::from(*byte)).filter(|state| **state as u8 == *byte)
+            else {
                 break;
+            };
+            base = (state >> BELOW_PLACE) as usize;
+            match state & (ENDS | LEAF) {
+                0 => {}
+                ENDS => self.literal((states[base] >> 8) as usize, start, at),
+                LEAF => return self.leaf(base, start, at),
+                _ => return self.literal(base, start, at),
             }
-            if list != 0 {
-                self.literal(list - 1, start, at);
-            }
-            base = *next;
+        }
+    }
+
+    /// The last branch of the trie: whether the rest of the literal follows.
+    #[inline]
+    fn leaf(&mut self, place: usize, start: usize, at: usize) {
+        let Leaf(tail, end) = self.index.leaves[place];
+        let mut tail = self.index.tails[tail as usize..].iter().take_while(|letter| **letter != 0);
+        let mut rest = self.text[at..].iter();
+        if tail.all(|letter| rest.next() == Some(letter)) {
+            self.literal(end as usize, start, self.text.len() - rest.len());
         }
     }
 
@@ -253,10 +260,12 @@ impl Search<'_> {
         for number in &self.index.ends[list..] {
             let is_meant = !is_label || number & (LIST | ANYWHERE) == ANYWHERE;
             if is_meant && !(in_word && number & ENDS_WORD != 0) {
-                if number & LIST == 0 {
-                    self.plain(number & PLACE, start, end);
-                } else {
+                if number & LIST != 0 {
                     self.word_of_list(*number, start, end);
+                } else if number & VERIFY != 0 {
+                    self.open(number & PLACE, start, end);
+                } else {
+                    self.hit((number & PLACE) as u16, start, end);
                 }
             }
             if number & MORE == 0 {
@@ -277,20 +286,24 @@ impl Search<'_> {
             && !self.text[start..end].iter().any(|byte| b"./=?@".contains(byte))
     }
 
+    /// A pattern of which one piece came by: once for a text.
     #[inline]
-    fn plain(&mut self, place: u32, start: usize, end: usize) {
-        let entry = &self.index.entries[place as usize];
-        let is_open = entry.flags & VERIFY != 0;
-        if is_open {
-            let (word, bit) = (&mut self.seen.open[place as usize / 64], 1 << (place % 64));
-            if *word & bit != 0 {
-                return;
-            }
+    fn open(&mut self, place: u32, start: usize, end: usize) {
+        let (word, bit) = (&mut self.seen.open[place as usize / 64], 1 << (place % 64));
+        if *word & bit == 0 {
             *word |= bit;
             self.seen.opened.push(place);
+            let of = self.index.entries[place as usize].of;
+            let (start, end) = (start as u16, end as u16);
+            self.seen.hits.push(Hit { of, is_open: true, start, end, entry: place });
         }
+    }
+
+    /// A pattern that is in the text.
+    #[inline]
+    fn hit(&mut self, of: u16, start: usize, end: usize) {
         let (start, end) = (start as u16, end as u16);
-        self.seen.hits.push(Hit { of: entry.of, is_open, start, end, entry: place });
+        self.seen.hits.push(Hit { of, is_open: false, start, end, entry: 0 });
     }
 
     #[inline]
@@ -313,8 +326,7 @@ impl Search<'_> {
             // Most often the word before it did not come by.
             if *count < 2 || self.seen.counts[usize::from(links[1].0)] > 0 {
                 if let Some(from) = self.seen.chain(&links[..usize::from(*count)], start, self.text) {
-                    let (start, end) = (from as u16, end as u16);
-                    self.seen.hits.push(Hit { of: *rule, is_open: false, start, end, entry: 0 });
+                    self.hit(*rule, from, end);
                 }
             }
         }
@@ -327,6 +339,7 @@ mod tests {
     use crate::compile::compile;
     use crate::pattern::{self, Pattern};
     use crate::sequence::sequences;
+    use crate::shared::shared;
     use std::collections::BTreeSet;
 
     fn found(patterns: &[&str], text: &str) -> Vec<u16> {
@@ -334,7 +347,7 @@ mod tests {
         let numbered: Vec<(u16, &Pattern)> =
             read.iter().enumerate().map(|(rule, one)| (rule as u16, one)).collect();
         let lists = [("who".to_owned(), sequences("(user|mailbox|邮箱)").unwrap())];
-        let index = compile(&numbered, &lists).unwrap();
+        let index = compile(&numbered, &lists, shared).unwrap();
         let (mut seen, mut rules) = (Seen::default(), BTreeSet::new());
         search(&index, text.as_bytes(), &[], &mut seen);
         for place in 0..seen.hits.len() {
@@ -382,6 +395,6 @@ mod tests {
             [1, 2]
         );
         assert_eq!(found(&patterns, "邮箱已满, the user of mailbox"), [0, 3]);
-        assert!(compile(&[(0, &pattern::read("{nobody} full").unwrap())], &[]).is_err());
+        assert!(compile(&[(0, &pattern::read("{nobody} full").unwrap())], &[], shared).is_err());
     }
 }

@@ -6,7 +6,7 @@
 use crate::about::About;
 use crate::code::Code;
 use crate::index::{Chain, End, Entry, Index, Part};
-use crate::trie::State;
+use crate::trie::{Leaf, State};
 use std::borrow::Cow;
 
 /// A reason of the vocabulary (`reasons.toml`).

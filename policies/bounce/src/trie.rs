@@ -1,21 +1,30 @@
-//! The trie in which literals are looked for, as a double array: a step is one addition and one
-//! comparison.
+//! The trie in which literals are looked for: how it is built, and the form in which it is searched.
 //!
-//! It is built here and walked in `search`. It knows bytes and numbers, not what they mean.
+//! It knows bytes and numbers, not what they mean. Not here: where its states are placed
+//! (`double_array`), which of them are the same (`shared`), and the search (`search`). Invariant: a
+//! literal with a zero byte, which no text has, is left out.
 
-use std::collections::VecDeque;
 use std::ops::Range;
 
-/// One state: where its successors begin; and in one number the letter that leads to it (the low
-/// byte; 0: unused) and the place in `ends`, plus one, of the entries whose literal ends here (0:
-/// none). No two states begin their successors at the same place, so the letter alone tells whose
-/// successor a state is. Where only one way leads on, the first is `TAIL` and a place in `tails`,
-/// and the entries are those at the end of that way.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct State(pub u32, pub u32);
+/// One state: the letter that leads to it (the low byte; no letter: unused, or where a literal
+/// ends), `ENDS`, `LEAF`, and above them a place: from where its successors are found, each at the
+/// distance of its letter. No two states find their successors from the same place, so the letter
+/// alone tells whose successor a state is.
+pub type State = u32;
 
-/// The state is the last; the rest of the literal is in `tails`, its length first.
-pub const TAIL: u32 = 1 << 31;
+/// A literal ends here: which, says the state at distance zero, its place in `ends` above the low
+/// byte.
+pub const ENDS: State = 1 << 8;
+/// Only one way leads on from here, and its end is the only one: the place is that of a [`Leaf`], or
+/// with `ENDS`, if nothing follows, the place in `ends`.
+pub const LEAF: State = 1 << 9;
+/// The bits below the place.
+pub const BELOW_PLACE: u32 = 10;
+
+/// The rest of a literal after its last branch, which a zero byte ends: its place in `tails`, and
+/// that of the literal in `ends`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Leaf(pub u32, pub u32);
 
 /// States 0 and 1 are the roots: of all literals, and of those that may begin within a word.
 pub const WORD: usize = 0;
@@ -31,7 +40,7 @@ pub fn hash(a: u8, b: u8, c: u8) -> usize {
 /// In `ends`: more entries follow.
 pub const MORE: u32 = 1 << 31;
 
-/// Literals in order, from which the double array is made: those below a state follow one another.
+/// Literals in order: those below a node follow one another.
 #[derive(Clone, Debug, Default)]
 pub struct Trie {
     literals: Vec<Literal>,
@@ -42,19 +51,45 @@ pub struct Trie {
 #[derive(Clone, Debug)]
 struct Literal(usize, Range<usize>, u32);
 
-/// A state that has no successors yet: its literals, how many letters lead to it, and its place.
-struct Open {
-    literals: Range<usize>,
-    depth: usize,
-    slot: usize,
+/// What the trie is made of. The first nodes are the roots, and every other comes after the one from
+/// which a way leads to it.
+#[derive(Debug, Default)]
+pub struct Nodes {
+    pub nodes: Vec<Node>,
+    pub ways: Vec<Way>,
+    /// The entries of the literals that end at one place, each but the last with `MORE`.
+    pub ends: Vec<u32>,
+    pub leaves: Vec<Leaf>,
+    pub tails: Vec<u8>,
+}
+
+/// Where its literals are in `ends`, if any end here, and its ways in `Nodes`.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub end: Option<u32>,
+    pub ways: Range<usize>,
+}
+
+/// A letter, and where it leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Way(pub u8, pub To);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum To {
+    /// The place of a node.
+    Node(u32),
+    /// The place of a leaf.
+    Leaf(u32),
 }
 
 impl Trie {
     /// Adds a literal below a root.
     pub fn insert(&mut self, root: usize, literal: &[u8], entry: u32) {
-        let from = self.letters.len();
-        self.letters.extend_from_slice(literal);
-        self.literals.push(Literal(root, from..self.letters.len(), entry));
+        if !literal.contains(&0) {
+            let from = self.letters.len();
+            self.letters.extend_from_slice(literal);
+            self.literals.push(Literal(root, from..self.letters.len(), entry));
+        }
     }
 
     fn letters(&self, Literal(_, place, _): &Literal) -> &[u8] {
@@ -87,116 +122,63 @@ impl Trie {
         bits
     }
 
-    /// The only way on from a state, if there is one and nothing ends before its end.
-    fn tail(&self, open: &Open) -> Option<&[u8]> {
-        let (first, last) = (&self.literals[open.literals.start], &self.literals[open.literals.end - 1]);
-        let letters = self.letters(first);
-        let is_only = open.slot > WITHIN && letters == self.letters(last);
-        is_only.then(|| &letters[open.depth..]).filter(|tail| tail.len() <= 255)
-    }
-
-    /// States, ends and tails.
-    pub fn double_array(&self) -> (Vec<State>, Vec<u32>, Vec<u8>) {
-        let (mut ends, mut tails) = (Vec::new(), Vec::new());
-        let mut array = DoubleArray::new();
+    /// The nodes, level by level.
+    pub fn nodes(&self) -> Nodes {
+        let mut nodes = Nodes::default();
         let within = self.literals.partition_point(|literal| literal.0 == WORD);
-        let roots = [(0..within, WORD), (within..self.literals.len(), WITHIN)];
-        let root = |(literals, slot)| Open { literals, depth: 0, slot };
-        let mut queue: VecDeque<Open> =
-            roots.into_iter().filter(|(literals, _)| !literals.is_empty()).map(root).collect();
-        let mut next: Vec<(u8, Range<usize>)> = Vec::new();
-        while let Some(open) = queue.pop_front() {
-            let mut end = open.literals.end;
-            if let Some(letters) = self.tail(&open) {
-                array.states[open.slot].0 = TAIL | tails.len() as u32;
-                tails.push(letters.len() as u8);
-                tails.extend_from_slice(letters);
-            } else {
-                let longer = |literal: &Literal| literal.1.len() > open.depth;
-                let ended = self.literals[open.literals.clone()].partition_point(|one| !longer(one));
-                end = open.literals.start + ended;
+        // The literals below each node, and how many letters lead to it.
+        let mut below = vec![(0..within, 0), (within..self.literals.len(), 0)];
+        let mut done = 0;
+        while let Some((literals, depth)) = below.get(done).cloned() {
+            let longer = |literal: &Literal| literal.1.len() > depth;
+            let ended = self.literals[literals.clone()].partition_point(|literal| !longer(literal));
+            let ended = literals.start..literals.start + ended;
+            let end = (!ended.is_empty()).then(|| self.end(ended.clone(), &mut nodes));
+            let first = nodes.ways.len();
+            let mut at = ended.end;
+            while at < literals.end {
+                let letter = self.letters(&self.literals[at])[depth];
+                let same = |literal: &Literal| self.letters(literal)[depth] == letter;
+                let with = at..at + self.literals[at..literals.end].partition_point(same);
+                at = with.end;
+                let to = match self.tail(&with, depth + 1) {
+                    Some(tail) => To::Leaf(self.leaf(tail, with, &mut nodes)),
+                    None => {
+                        below.push((with, depth + 1));
+                        To::Node(below.len() as u32 - 1)
+                    }
+                };
+                nodes.ways.push(Way(letter, to));
             }
-            if let Some((last, others)) = self.literals[open.literals.start..end].split_last() {
-                array.states[open.slot].1 |= (ends.len() as u32 + 1) << 8;
-                ends.extend(others.iter().map(|literal| literal.2 | MORE));
-                ends.push(last.2);
-            }
-            next.clear();
-            for at in end..open.literals.end {
-                let letter = self.letters(&self.literals[at])[open.depth];
-                match next.last_mut() {
-                    Some((last, literals)) if *last == letter => literals.end = at + 1,
-                    _ => next.push((letter, at..at + 1)),
-                }
-            }
-            if next.is_empty() {
-                continue;
-            }
-            let base = array.base_for(&next);
-            array.states[open.slot].0 = base as u32;
-            for (letter, literals) in next.drain(..) {
-                let slot = base + usize::from(letter);
-                array.states[slot].1 = letter.into();
-                queue.push_back(Open { literals, depth: open.depth + 1, slot });
-            }
+            nodes.nodes.push(Node { end, ways: first..nodes.ways.len() });
+            done += 1;
         }
-        let states = array.finish();
-        assert!(ends.len() < 1 << 23, "too many patterns for the trie");
-        (states, ends, tails)
-    }
-}
-
-struct DoubleArray {
-    states: Vec<State>,
-    /// Whether each base is in use.
-    bases: Vec<bool>,
-    /// Where one successor is tried first, and several. Below 256 some bytes would not fit.
-    free_from: usize,
-    several_from: usize,
-}
-
-impl DoubleArray {
-    fn new() -> DoubleArray {
-        let mut states = vec![State::default(); 1024];
-        states[WORD].1 = 1;
-        states[WITHIN].1 = 1;
-        DoubleArray { states, bases: vec![false; 1024], free_from: 256, several_from: 256 }
+        nodes
     }
 
-    /// A base from which the places of all successors are free. One successor fits into any gap;
-    /// several are tried from where several fitted last.
-    fn base_for(&mut self, next: &[(u8, Range<usize>)]) -> usize {
-        let lowest = next.first().map_or(0, |(letter, _)| usize::from(*letter));
-        while self.states.get(self.free_from).is_some_and(|state| state.1 != 0) {
-            self.free_from += 1;
-        }
-        let several = next.len() > 1;
-        let first = if several { self.several_from.max(self.free_from) } else { self.free_from };
-        let mut base = first.saturating_sub(lowest);
-        let mut attempts = 0;
-        loop {
-            if self.states.len() < base + 256 {
-                self.states.resize(base + 1024, State::default());
-                self.bases.resize(base + 1024, false);
-            }
-            let is_free = |(letter, _): &(u8, Range<usize>)| self.states[base + usize::from(*letter)].1 == 0;
-            if !self.bases[base] && next.iter().all(is_free) {
-                break;
-            }
-            base += 1;
-            attempts += 1;
-        }
-        self.bases[base] = true;
-        if attempts > 500 {
-            let from = if several { &mut self.several_from } else { &mut self.free_from };
-            *from = base + lowest;
-        }
-        base
+    /// The rest of these literals, if they are all the same.
+    fn tail(&self, literals: &Range<usize>, depth: usize) -> Option<&[u8]> {
+        let letters = self.letters(&self.literals[literals.start]);
+        let is_only = letters == self.letters(&self.literals[literals.end - 1]);
+        is_only.then(|| &letters[depth..])
     }
 
-    fn finish(mut self) -> Vec<State> {
-        let used = self.states.iter().rposition(|state| state.1 != 0).map_or(0, |last| last + 1);
-        self.states.truncate(used);
-        self.states
+    fn leaf(&self, tail: &[u8], literals: Range<usize>, nodes: &mut Nodes) -> u32 {
+        let place = nodes.tails.len() as u32;
+        nodes.tails.extend_from_slice(tail);
+        nodes.tails.push(0);
+        let end = self.end(literals, nodes);
+        nodes.leaves.push(Leaf(place, end));
+        nodes.leaves.len() as u32 - 1
+    }
+
+    /// Their place in `ends`.
+    fn end(&self, literals: Range<usize>, nodes: &mut Nodes) -> u32 {
+        let place = nodes.ends.len() as u32;
+        if let Some((last, others)) = self.literals[literals].split_last() {
+            nodes.ends.extend(others.iter().map(|literal| literal.2 | MORE));
+            nodes.ends.push(last.2);
+        }
+        place
     }
 }
