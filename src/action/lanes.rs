@@ -1,13 +1,13 @@
 //! Lanes: the threads that steps are done on, side by side, and no more than there are.
 //!
-//! A thread lives as long as it finds steps: one that waited for more would ask the scheduler for
-//! them again and again. Not here: which steps (`journal`). Invariants: a thread that waits for
-//! something never begins another step on its own stack; where no thread can be started, the steps
-//! are done one by one.
+//! A lane does steps as long as it finds some: one job of the pool for each step would wake a thread
+//! for each. Not here: which steps (`journal`). Invariants: a thread that waits for something never
+//! begins another step on its own stack; where no thread can be started, the steps are done one by
+//! one.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, Scope};
+use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// Lanes of a process that handles one message.
@@ -15,18 +15,19 @@ const FEW: usize = 4;
 
 pub(crate) struct Lanes {
     one_message: bool,
+    many: usize,
     /// Lanes that are free, and runs that wait for one.
     free: Mutex<usize>,
     freed: Condvar,
     wanted: AtomicUsize,
-    /// That no thread starts has been said.
-    complained: AtomicBool,
+    /// Started with the first step that needs it; `None`: the system lets none start.
+    threads: OnceLock<Option<ThreadPool>>,
 }
 
 /// Lanes, while steps are begun.
-pub(crate) struct LaneScope<'scope, 'env> {
+pub(crate) struct LaneScope<'l, 'scope> {
     lanes: &'scope Lanes,
-    scope: &'scope Scope<'scope, 'env>,
+    scope: Option<&'l Scope<'scope>>,
 }
 
 impl Lanes {
@@ -35,10 +36,11 @@ impl Lanes {
         let many = if threads == 1 { FEW } else { threads };
         Lanes {
             one_message: threads == 1,
+            many,
             free: Mutex::new(many),
             freed: Condvar::new(),
             wanted: AtomicUsize::new(0),
-            complained: AtomicBool::new(false),
+            threads: OnceLock::new(),
         }
     }
 
@@ -53,11 +55,21 @@ impl Lanes {
     }
 
     /// Lets `work` begin steps; returns when they have all ended.
-    pub(crate) fn side_by_side<'env, R>(
-        &'env self,
-        work: impl for<'scope> FnOnce(&LaneScope<'scope, 'env>) -> R,
-    ) -> R {
-        std::thread::scope(|scope| work(&LaneScope { lanes: self, scope }))
+    pub(crate) fn side_by_side<'scope, R>(&'scope self, work: impl FnOnce(&LaneScope<'_, 'scope>) -> R) -> R {
+        let start = || {
+            let name = |index| format!("steps-{index}");
+            ThreadPoolBuilder::new().num_threads(self.many).thread_name(name).build()
+        };
+        let threads = self.threads.get_or_init(|| {
+            let alone = "cannot start threads for steps: they are done one by one";
+            start().inspect_err(|error| tracing::error!(%error, "{alone}")).ok()
+        });
+        match threads {
+            Some(threads) => {
+                threads.in_place_scope(|scope| work(&LaneScope { lanes: self, scope: Some(scope) }))
+            }
+            None => work(&LaneScope { lanes: self, scope: None }),
+        }
     }
 
     fn free(&self) -> MutexGuard<'_, usize> {
@@ -70,13 +82,19 @@ impl Lanes {
     }
 }
 
-impl<'scope> LaneScope<'scope, '_> {
+impl<'scope> LaneScope<'_, 'scope> {
     /// Begins to do steps on a lane if one is free within this time; returns whether it has begun.
-    /// `steps` is told how many to do at most: where no thread can be started, whoever waits for a
-    /// lane does one itself.
-    pub(crate) fn start(&self, steps: impl FnOnce(usize) + Copy + Send + 'scope, limit: Duration) -> bool {
+    /// `steps` is told how many to do at most: where there are no threads, whoever waits for a lane
+    /// does one itself, and who does not wait has something else to do first.
+    pub(crate) fn start(&self, steps: impl FnOnce(usize) + Send + 'scope, limit: Duration) -> bool {
         let lanes = self.lanes;
         let waits = limit > Duration::ZERO;
+        let Some(scope) = self.scope else {
+            if waits {
+                steps(1);
+            }
+            return waits;
+        };
         let mut free = lanes.free();
         if *free == 0 && waits {
             lanes.wanted.fetch_add(1, Relaxed);
@@ -89,20 +107,31 @@ impl<'scope> LaneScope<'scope, '_> {
         }
         *free -= 1;
         drop(free);
-        let lane = move || {
+        scope.spawn(move |_| {
             steps(usize::MAX);
             lanes.give_back();
-        };
-        let Err(error) = Builder::new().name("steps".to_owned()).spawn_scoped(self.scope, lane) else {
-            return true;
-        };
-        lanes.give_back();
-        if !lanes.complained.swap(true, Relaxed) {
-            tracing::error!(%error, "cannot start threads for steps: they are done one by one");
-        }
-        if waits {
-            steps(1);
-        }
-        waits
+        });
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::Ordering::SeqCst;
+
+    #[test]
+    fn without_threads_steps_are_done_one_by_one() {
+        let lanes = Lanes::new(4);
+        assert!(lanes.threads.set(None).is_ok());
+        let done = AtomicUsize::new(0);
+        lanes.side_by_side(|scope| {
+            let steps = |most: usize| _ = done.fetch_add(most, SeqCst);
+            let wait = Duration::from_millis(1);
+            assert!(
+                !scope.start(steps, Duration::ZERO) && scope.start(steps, wait) && scope.start(steps, wait)
+            );
+        });
+        assert_eq!(done.into_inner(), 2);
     }
 }

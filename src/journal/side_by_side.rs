@@ -141,9 +141,9 @@ impl<'r> Run<'r> {
     }
 
     /// Does steps until none is left, or only one that needs no thread.
-    fn go<'env>(&mut self, lanes: &LaneScope<'_, 'env>, report: &mut dyn FnMut(Vec<RunEnd>))
+    fn go<'scope>(&mut self, lanes: &LaneScope<'_, 'scope>, report: &mut dyn FnMut(Vec<RunEnd>))
     where
-        'r: 'env,
+        'r: 'scope,
     {
         let mut more = FIRST_LANES;
         loop {
@@ -167,9 +167,9 @@ impl<'r> Run<'r> {
     }
 
     /// Lets some more lanes take the steps that wait, as far as lanes are free.
-    fn start<'env>(&mut self, lanes: &LaneScope<'_, 'env>, more: usize)
+    fn start<'scope>(&mut self, lanes: &LaneScope<'_, 'scope>, more: usize)
     where
-        'r: 'env,
+        'r: 'scope,
     {
         for _ in 0..self.queue.counts().0.min(more) {
             // A lane is waited for only if nothing of ours could end meanwhile.
@@ -188,7 +188,7 @@ impl<'r> Run<'r> {
 
     /// What a lane does: steps, as many as it may, until none waits or, after some time, another run
     /// needs the lane.
-    fn lane(&self) -> impl FnOnce(usize) + Copy + Send + use<'r> {
+    fn lane(&self) -> impl FnOnce(usize) + Send + use<'r> {
         let (doors, work, deadline, queue) = (self.doors, self.work, self.deadline, self.queue);
         move |most| {
             let began = Instant::now();
