@@ -230,6 +230,13 @@ fn a_part_that_fails_keeps_no_other_from_being_done_and_is_told() {
     for name in names(&sandbox.path("state")).iter().filter(|name| name.starts_with("index.db-")) {
         fs::remove_file(sandbox.path("state").join(name)).unwrap();
     }
+    let damaged: Vec<u8> =
+        good.iter().enumerate().map(|(at, byte)| if at < 4096 { *byte } else { 0xa5 }).collect();
+    fs::write(&index, damaged).unwrap();
+    let checked = sandbox.run(&["check"], b"");
+    let is_found =
+        |line: &str| line.starts_with("wrong") && line.contains(" index ") && line.contains("damaged");
+    assert!(checked.code == 1 && checked.stdout.lines().any(is_found), "{checked:?}");
     fs::write(&index, "this is no database, whatever its name says".repeat(100)).unwrap();
     let ran = sandbox.run(&["cron"], b"");
     assert!(ran.code == 1 && ran.stdout.is_empty(), "{ran:?}");

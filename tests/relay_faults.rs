@@ -255,6 +255,23 @@ fn a_relay_that_begins_beside_one_that_follows_waits_for_nothing() {
     end(following.pop());
 }
 
+/// Of runs that were killed before they had their lock, and as they ended.
+#[test]
+fn what_killed_runs_leave_without_a_message_goes_with_the_next_one() {
+    let sandbox = Sandbox::new();
+    let inbox = inbox(&sandbox);
+    for (run, lock) in [("1", false), ("2", true), ("3", false)] {
+        fs::create_dir_all(inbox.join(".claimed").join(run)).unwrap();
+        if lock {
+            fs::write(inbox.join(".claimed").join(run).join(".lock"), "").unwrap();
+        }
+    }
+    fs::write(inbox.join("1.msg"), plain("x@accept.sink.example")).unwrap();
+    let ran = sandbox.run(&["relay", inbox.to_str().unwrap()], b"");
+    assert_eq!((ran.code, names(&inbox)), (0, Vec::new()), "{ran:?}");
+    assert_eq!(sandbox.counter("accept"), 1);
+}
+
 /// A mail server takes such text from a client that says who gets it. Here nobody does, and a file that was put there by
 /// mistake would be gone.
 #[test]

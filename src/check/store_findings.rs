@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::files::command::{quoted, shell_word};
 use crate::files::{own_place, probe};
 use crate::finding::Finding;
+use crate::index::Index;
 use crate::store::{CONFIG_OF_TICK, OVERDUE_MS, PendingStep, Store, encryption};
 use crate::text::{bounded, one_line};
 use std::os::unix::fs::MetadataExt;
@@ -25,7 +26,9 @@ const SHOWN: usize = 200;
 
 /// How long the pages of the store are read by a quick check.
 const MOMENT: Duration = Duration::from_millis(300);
-/// What it says of a store that is too large for that.
+/// How long the pages of the index are read.
+const SECONDS: Duration = Duration::from_secs(5);
+/// What a check says of a store that is too large for a moment.
 const PART: &str = "; only the first part of its pages was read: carom check reads all";
 
 /// How much of the store is read.
@@ -124,7 +127,8 @@ fn usable(config: &Config, path: &Path, depth: StoreDepth) -> Result<(Store, boo
     Ok((store, is_whole))
 }
 
-/// The index of the mail logs must be a file, and have it for itself.
+/// The index of the mail logs must be a file, have it for itself, and be readable: it may be large,
+/// and its pages are read for some seconds.
 pub(super) fn index_finding(config: &Config) -> Option<Finding> {
     let (index, store) = (config.index_path(), config.store_path());
     let identity = |path: &Path| path.metadata().ok().map(|found| (found.dev(), found.ino()));
@@ -139,8 +143,13 @@ pub(super) fn index_finding(config: &Config) -> Option<Finding> {
     if config.index.path.is_none() && is_no_directory(&config.state_dir()) {
         return None;
     }
-    let misplaced = misplaced("index", &index, PlaceKind::File, "[index] path")?;
-    Some(misplaced.of_key(config, &["index", "path"]))
+    if let Some(misplaced) = misplaced("index", &index, PlaceKind::File, "[index] path") {
+        return Some(misplaced.of_key(config, &["index", "path"]));
+    }
+    // A key that cannot be had here is found as that.
+    encryption::require_key().ok()?;
+    let read = Index::glance(&index).and_then(|found| found.map_or(Ok(()), |found| found.inspect(SECONDS)));
+    Some(Finding::error("index", &read.err()?).of_key(config, &["index", "path"]))
 }
 
 /// There is a tick each minute, and no part of it fails.

@@ -61,7 +61,7 @@ pub(crate) use waiting_deliveries::WaitingDelivery;
 use crate::error::{Error, Result};
 use crate::files::lock::{self, LockFile};
 use crate::files::private;
-use crate::store::{Database, encryption, free_pages, guard, migrations, read_only};
+use crate::store::{Database, encryption, free_pages, guard, inspection, migrations, read_only};
 use rusqlite::{Connection, InterruptHandle, OpenFlags, OptionalExtension};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -205,6 +205,11 @@ impl Index {
         let version = migrations::version(&connection).map_err(|error| wrong(path, &error))?;
         let is_ours = version == index_schema::MIGRATIONS.len() as i64;
         Ok(is_ours.then(|| Index { connection, path: path.to_owned() }))
+    }
+
+    /// Reads its pages for so long; error: one is damaged.
+    pub(crate) fn inspect(&self, within: Duration) -> Result<()> {
+        self.checked(inspection::read_pages(&self.connection, Some(within))).map(drop)
     }
 
     /// What ends a question of this reader from another thread.

@@ -342,7 +342,13 @@ impl Drop for Spool {
                 let _ = fs::remove_dir(folder);
             }
         }
-        let _ = fs::remove_dir(self.directory.join(CLAIMED));
+        let runs = self.directory.join(CLAIMED);
+        // A run that died before it had its lock has left an empty one. One that begins takes
+        // another name.
+        for run in fs::read_dir(&runs).into_iter().flatten().flatten() {
+            let _ = fs::remove_dir(run.path());
+        }
+        let _ = fs::remove_dir(runs);
     }
 }
 

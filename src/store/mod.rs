@@ -56,7 +56,7 @@ pub(crate) use shared_state::{GroupPosition, GroupState, Merged, Total, greatest
 // The index is an SQLite file too, which is encrypted, migrated and overwritten in the same way.
 pub(crate) use sink_mark::SinkMark;
 pub(crate) use sqlite::database_fault::{Database, guard};
-pub(crate) use sqlite::{encryption, free_pages, migrations, read_only};
+pub(crate) use sqlite::{encryption, free_pages, inspection, migrations, read_only};
 pub(crate) use suppressed::{
     Effect, ImportChange, Released, ReportedEntry, SoftBounce, StrikeCount, Suppressed,
 };
@@ -145,7 +145,7 @@ impl Store {
     /// Error: the file is damaged. Reads as much of it as there is time for; returns whether that
     /// is all.
     pub(crate) fn inspect(&self, within: Option<Duration>) -> Result<bool> {
-        sqlite::inspection::inspect(&self.db, within)
+        self.db.read(|db| inspection::read_pages(db, within))
     }
 
     /// Very many rows will be read and written: that takes 16 MiB of memory more.

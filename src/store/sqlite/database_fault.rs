@@ -129,10 +129,14 @@ impl Database {
                 format!("move it away: {}; or set [{name}] path to another file", moving(path))
             }
             Some(ErrorCode::DatabaseCorrupt) => match self {
+                // Each step only after the one before: some builds of sqlite3 cannot recover anything.
                 Database::Store => format!(
-                    "stop carom, then save what can be read: sqlite3 {plain} .recover | sqlite3 {new} && \
-                     mv {plain} {damaged} && {beside} && mv {new} {plain}",
-                    new = typed(".new")
+                    "stop carom, then restore a backup, or save what can be read; if a step fails, nothing is changed: \
+                     (umask 077 && sqlite3 {plain} .recover > {sql} && sqlite3 {new} < {sql} && chown \
+                     --reference={plain} {new} && chmod --reference={plain} {new} && mv {plain} {damaged} && {beside} \
+                     && mv {new} {plain} && rm {sql})",
+                    new = typed(".new"),
+                    sql = typed(".sql")
                 ),
                 Database::Index => format!(
                     "move it away, and `carom cron` reads the logs again: mv {plain} {damaged} && {beside}"

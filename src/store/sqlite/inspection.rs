@@ -1,31 +1,27 @@
-//! Whether the file of the store is damaged: its pages are read, as far as there is time.
+//! Whether a database is damaged: its pages are read, as far as there is time.
 //!
 //! Not here: what is done about it (`crate::check`). Invariant: a fault in what was read is found,
 //! and what was not read is said to be that.
 
-use super::connection::SharedConnection;
-use super::database_fault::Database;
-use crate::error::Result;
 use rusqlite::{Connection, ErrorCode, ffi};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::{self, Builder};
 use std::time::Duration;
 
-/// Error: the file is damaged. `within`: time for reading; returns whether it was enough for all.
-pub(crate) fn inspect(shared: &SharedConnection, within: Option<Duration>) -> Result<bool> {
-    let found = shared.read(|db| match within {
-        None => quick_check(db).map(Some),
-        Some(within) => match interrupted_after(db, within, || quick_check(db)) {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(None),
-            found => found.map(Some),
-        },
-    })?;
+/// Reads the pages of a database. `within`: time for it; returns whether it was enough for all.
+/// Error: it is damaged.
+pub(crate) fn read_pages(db: &Connection, within: Option<Duration>) -> rusqlite::Result<bool> {
+    let found = match within {
+        None => quick_check(db),
+        Some(within) => interrupted_after(db, within, || quick_check(db)),
+    };
     match found {
-        Some(damage) if damage != "ok" => {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) => Ok(false),
+        Ok(damage) if damage != "ok" => {
             let code = ffi::Error::new(ffi::SQLITE_CORRUPT);
-            Err(Database::Store.fault(shared.path(), &rusqlite::Error::SqliteFailure(code, Some(damage))))
+            Err(rusqlite::Error::SqliteFailure(code, Some(damage)))
         }
-        found => Ok(found.is_some()),
+        found => found.map(|_| true),
     }
 }
 
