@@ -1,9 +1,9 @@
 //! Lanes: the threads that steps are done on, side by side, and no more than there are.
 //!
-//! A lane does steps as long as it finds some: one job of the pool for each step would wake a thread
-//! for each. Not here: which steps (`journal`). Invariants: a thread that waits for something never
-//! begins another step on its own stack; where no thread can be started, the steps are done one by
-//! one.
+//! A lane does steps as long as it finds some: one job of the pool for each step would wake a
+//! thread for each. Not here: which steps (`journal`). Invariants: a thread that waits for
+//! something never begins another step on its own stack; where no thread can be started, the steps
+//! are done one by one.
 
 use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};

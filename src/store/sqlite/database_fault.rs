@@ -129,7 +129,7 @@ impl Database {
                 format!("move it away: {}; or set [{name}] path to another file", moving(path))
             }
             Some(ErrorCode::DatabaseCorrupt) => match self {
-                // Each step only after the one before: some builds of sqlite3 cannot recover anything.
+                // Each step only after the one before: not every sqlite3 can recover.
                 Database::Store => format!(
                     "stop carom, then restore a backup, or save what can be read; if a step fails, nothing is changed: \
                      (umask 077 && sqlite3 {plain} .recover > {sql} && sqlite3 {new} < {sql} && chown \
