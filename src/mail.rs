@@ -154,7 +154,7 @@ pub(crate) struct Key {
 
 impl Key {
     /// The key of a message from a pipe. Without a queue id, several messages share it, and what a
-    /// filter adds anew at each delivery is not part of it.
+    /// filter adds again at each delivery is not part of it.
     fn of_message(envelope: &Envelope, raw: &[u8]) -> Key {
         let queue_id = envelope.queue_id.as_deref().unwrap_or_default();
         let end: &[u8] = b"\0";

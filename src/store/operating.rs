@@ -14,7 +14,7 @@ use crate::plan::Plan;
 use serde_json::Value;
 use std::cmp::Reverse;
 
-/// Actions that are looked through for those about an address.
+/// Actions that are searched for those about an address.
 const MOST: usize = 100_000;
 
 impl Store {
