@@ -186,15 +186,15 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// What a lane does: steps, as many as it may, until none waits or, after some time, another
-    /// run needs the lane.
+    /// What a lane does: steps, as many as it may, until none waits, the process is to end or, after
+    /// some time, another run needs the lane.
     fn lane(&self) -> impl FnOnce(usize) + Send + use<'r> {
         let (doors, work, deadline, queue) = (self.doors, self.work, self.deadline, self.queue);
         move |most| {
             let began = Instant::now();
             let is_needed = || doors.lanes.is_wanted() && began.elapsed() >= LONGEST;
             for _ in 0..most {
-                if !do_next(doors, work, deadline, queue) || is_needed() {
+                if stopping::asked() || !do_next(doors, work, deadline, queue) || is_needed() {
                     break;
                 }
             }
