@@ -46,8 +46,8 @@ pub(crate) struct Erasure {
     /// Places in the message log, in carom's own, and in lines of mail logs that were not
     /// understood, where it is blanked.
     pub(crate) log_places: usize,
-    /// Return paths of ours in the logs that were cut within the domain of the address: they stay,
-    /// because nothing tells whose they are.
+    /// Return paths of ours in logs and databases that were cut after the local part of the address
+    /// or within its domain: they stay, because nothing tells whose they are.
     pub(crate) cut_return_paths: usize,
     /// Places in events that are still to be sent where it is blanked.
     pub(crate) event_places: usize,
@@ -74,6 +74,11 @@ impl Left {
 }
 
 impl Erasure {
+    /// Whether nothing stays that names the address, or may name it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.left.is_nothing() && self.cut_return_paths == 0
+    }
+
     pub(crate) fn is_nothing(&self) -> bool {
         let found = [
             self.suppressions,
@@ -131,7 +136,7 @@ pub(crate) fn erase(
         differences: stored.differences,
         messages: stored.messages,
         log_places: logged.places + indexed.unread_lines,
-        cut_return_paths: logged.cut,
+        cut_return_paths: logged.cut + stored.cut + indexed.cut,
         event_places,
         left: Left {
             pending_messages: pending.len(),

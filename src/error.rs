@@ -21,7 +21,7 @@ pub enum Exit {
     NoUser = 67,
     /// 69 (EX_UNAVAILABLE): rejected by the policy.
     Unavailable = 69,
-    /// 75 (EX_TEMPFAIL): try again later.
+    /// 75 (EX_TEMPFAIL): try again later. Of a command for people: its answer is not known.
     TempFail = 75,
     /// 77 (EX_NOPERM): rejected because authentication is required.
     NoPerm = 77,

@@ -1,13 +1,15 @@
 //! Everything known about an address, a Message-ID or a queue id: in the store, the archive, the
 //! message log and the index.
 //!
-//! Not here: how it is shown (`cli/find`). Invariant: the names in JSON are public, and fields are
-//! only ever added.
+//! Not here: how it is shown (`cli/find`). Invariants: what cannot be read is named, and hides
+//! nothing else; the names in JSON are public, and fields are only ever added.
+
+mod sources;
 
 use crate::archive::{self, Kept};
 use crate::clock;
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::index::{Filter, Index, MessageUnderWay, StoredDelivery};
 use crate::mailbox_syntax::split_address;
 use crate::message_log::{self, TrailFilter, TrailRow};
@@ -17,6 +19,7 @@ use crate::policy::fingerprint;
 use crate::return_path;
 use crate::store::{NotificationState, PendingStep, Removal, Store, Suppressed};
 use serde::{Serialize, Serializer};
+use sources::KnownSources;
 use std::collections::HashSet;
 
 /// Times in the mail log may have whole seconds.
@@ -43,6 +46,9 @@ pub(crate) struct Known {
     pub(crate) under_way: Vec<MessageUnderWay>,
     /// The sender that a forwarder rewrote (SRS) into this key.
     pub(crate) rewritten_from: Option<String>,
+    /// Why a part of it could not be read.
+    #[serde(serialize_with = "as_texts")]
+    pub(crate) unread: Vec<Error>,
 }
 
 /// A message that is asked about.
@@ -74,7 +80,7 @@ impl AboutMessage<'_> {
 #[derive(Serialize)]
 pub(crate) struct Export {
     #[serde(flatten)]
-    known: Known,
+    pub(crate) known: Known,
     /// The kept reports as they came, in the order of `kept`.
     reports: Vec<String>,
     /// What is kept of mail logs with lines that were not understood, and that name it.
@@ -99,32 +105,55 @@ fn as_json<S: Serializer>(log: &[TrailRow], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(log.iter().filter_map(TrailRow::json))
 }
 
+/// Each with its fix.
+fn as_texts<S: Serializer>(errors: &[Error], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(errors.iter().map(Error::to_string))
+}
+
 impl Known {
-    pub(crate) fn about(key: &str, store: &Store, config: &Config) -> Result<Known> {
+    /// What can be read of it.
+    pub(crate) fn about(key: &str, store: &Store, config: &Config) -> Known {
+        let sources = &KnownSources::open(store, config);
         let (address, at_ms) = (key.to_lowercase(), clock::now_ms());
         let is_address = split_address(key).is_some_and(|(local, _)| !local.is_empty());
-        let suppressed = suppressions_of(store, &address, is_address, at_ms)?;
-        let known = Known::gathered(key, suppressed, store, config)?;
+        let suppressed = sources.found(suppressions_of(store, &address, is_address, at_ms));
+        let known = Known::gathered(key, suppressed, sources);
         let soft_bounce = |(sender_domain, at_ms, proven): (String, i64, bool)| SoftBounceOnRecord {
             sender_domain,
             time: clock::rfc3339(at_ms),
             proven,
         };
-        Ok(Known {
-            removals: store.removals_of(&address)?,
-            soft_bounces: store.strikes(&address)?.into_iter().map(soft_bounce).collect(),
+        Known {
+            removals: sources.found(store.removals_of(&address)),
+            soft_bounces: sources.found(store.strikes(&address)).into_iter().map(soft_bounce).collect(),
             kept: kept_about(key, is_address, &known.log, config),
-            under_way: under_way(&named(key, config), &known.deliveries, config)?,
+            under_way: under_way(&named(key, config), &known.deliveries, sources),
             rewritten_from: return_path::unwrapped(key),
+            unread: sources.unread(),
             ..known
-        })
+        }
+    }
+
+    /// With why the store is not asked, or has not all there is.
+    pub(crate) fn with_fault(mut self, fault: Option<Error>) -> Known {
+        if let Some(fault) = fault {
+            self.unread.retain(|known| !fault.text().ends_with(known.text()));
+            self.unread.insert(0, fault);
+        }
+        self
+    }
+
+    /// The same if all of it could be read.
+    pub(crate) fn whole(mut self) -> Result<Known> {
+        if self.unread.is_empty() { Ok(self) } else { Err(self.unread.swap_remove(0)) }
     }
 
     /// The same about a message, by its queue id or Message-ID: this reads what the message has.
     /// Of the suppression list it has the entries that its failures have made.
     pub(crate) fn about_message(asked: &AboutMessage<'_>, store: &Store, config: &Config) -> Result<Known> {
         let AboutMessage { id, deliveries, is_shared } = asked;
-        let mut known = Known::gathered(id, Vec::new(), store, config)?;
+        let sources = &KnownSources::open(store, config);
+        let mut known = Known::gathered(id, Vec::new(), sources);
         known.deliveries.retain(|one| deliveries.is_empty() || deliveries.iter().any(|its| its.id == one.id));
         // Reports about it come as other messages, which name its Message-ID.
         let message_id = deliveries.iter().find_map(|one| one.message_id.as_deref());
@@ -132,34 +161,37 @@ impl Known {
             known.log.retain(|row| asked.is_its(row, message_id));
         }
         if let Some(other) = message_id.filter(|other| !other.eq_ignore_ascii_case(id)) {
-            let rows = log_about(&other.to_lowercase(), HashSet::new(), store, config)?;
+            let rows = log_about(&other.to_lowercase(), HashSet::new(), sources);
             let new = rows.into_iter().filter(|row| known.log.iter().all(|known| known.line != row.line));
             known.log.extend(new.collect::<Vec<_>>());
             known.log.sort_by_key(|row| row.at_ms);
         }
         // A message is under way, or it has deliveries.
         let under_way = match known.deliveries.is_empty() {
-            true => under_way(&NamedAddress::or_text(id), &[], config)?,
+            true => under_way(&NamedAddress::or_text(id), &[], sources),
             false => Vec::new(),
         };
         let messages = known.log.iter().filter_map(|row| row.event.as_ref()?.message());
         let kept = archive::of_messages(config, messages);
-        Ok(Known { kept, under_way, suppressed: suppressed_by(&known, store)?, ..known })
+        let suppressed = sources.found(suppressed_by(&known, store));
+        Known { kept, under_way, suppressed, unread: sources.unread(), ..known }.whole()
     }
 
-    fn gathered(key: &str, suppressed: Vec<Suppressed>, store: &Store, config: &Config) -> Result<Known> {
+    fn gathered(key: &str, suppressed: Vec<Suppressed>, sources: &KnownSources<'_>) -> Known {
+        let KnownSources { store, config, .. } = sources;
         let address = key.to_lowercase();
-        let notifications = store.notifications(&address)?;
+        let notifications = sources.found(store.notifications(&address));
         let sought = named(key, config);
-        let to_forward = store.messages_to_forward()?.into_iter().filter(|message| message.names(&sought));
+        let to_forward = sources.found(store.messages_to_forward()).into_iter();
+        let to_forward = to_forward.filter(|message| message.names(&sought));
         let to_forward: HashSet<String> = to_forward.map(|message| message.key).collect();
         let mut messages = messages_of(&address, &notifications, &suppressed);
         messages.extend(to_forward.iter().cloned());
-        let log = log_about(&address, messages, store, config)?;
+        let log = log_about(&address, messages, sources);
         // As in the log, what never ran is left out.
         let notifications = notifications.into_iter().filter(|one| one.state != "skipped").collect();
-        let deliveries = deliveries_of(key, config)?;
-        Ok(Known {
+        let deliveries = sources.index(|index| deliveries_of(key, index));
+        Known {
             key: key.to_owned(),
             at_ms: clock::now_ms(),
             suppressed,
@@ -167,39 +199,42 @@ impl Known {
             soft_bounces: Vec::new(),
             notifications,
             kept: Vec::new(),
-            pending: pending_about(&sought, &to_forward, &log, store)?,
+            pending: sources.found(pending_about(&sought, &to_forward, &log, store)),
             log,
             under_way: Vec::new(),
             deliveries,
             rewritten_from: None,
-        })
+            unread: Vec::new(),
+        }
     }
 
     /// The same with all deliveries and the text of each kept report, for whom it is about.
-    pub(crate) fn whole(key: &str, store: &Store, config: &Config) -> Result<Export> {
-        let mut known = Known::about(key, store, config)?;
-        let mut unread_logs = Vec::new();
-        if let Some(index) = Index::to_read(&config.index_path())? {
-            known.deliveries = index.deliveries_of_address(key, &named(key, config))?;
-            known.under_way = index.under_way(&named(key, config))?;
-            let naming = index.healths_naming(&named(key, config))?.into_iter();
-            unread_logs.extend(naming.map(|(log, kept)| UnreadLog { log, kept }));
-        }
-        let text = |one: &Kept| Ok(String::from_utf8_lossy(&archive::read(one, config)?).into_owned());
-        let reports = known.kept.iter().map(text).collect::<Result<_>>()?;
-        Ok(Export { known, reports, unread_logs })
+    pub(crate) fn exported(self, store: &Store, config: &Config) -> Export {
+        let (key, named) = (&self.key, named(&self.key, config));
+        let sources = KnownSources::open(store, config).after(self.unread);
+        let deliveries = sources.index(|index| index.deliveries_of_address(key, &named));
+        let under_way = sources.index(|index| index.under_way(&named));
+        let unread_logs = sources.index(|index| index.healths_naming(&named)).into_iter();
+        let unread_logs = unread_logs.map(|(log, kept)| UnreadLog { log, kept }).collect();
+        let text =
+            |one: &Kept| archive::read(one, config).map(|raw| String::from_utf8_lossy(&raw).into_owned());
+        let reports = self.kept.iter().map(|one| sources.found(text(one))).collect();
+        let known = Known { deliveries, under_way, unread: sources.unread(), ..self };
+        Export { known, reports, unread_logs }
     }
 
     /// With deliveries that only name the address, if nothing else is known about it: looking at
     /// all of them takes a while.
-    pub(crate) fn or_named(mut self, config: &Config) -> Result<Known> {
+    pub(crate) fn or_named(mut self, store: &Store, config: &Config) -> Known {
         let is_address = split_address(&self.key).is_some_and(|(local, _)| !local.is_empty());
-        let is_sought = is_address && self.is_nothing();
-        if let Some(index) = is_sought.then(|| Index::to_read(&config.index_path())).transpose()?.flatten() {
-            self.deliveries = index.deliveries_naming(&self.key, &named(&self.key, config))?;
+        if is_address && self.is_nothing() {
+            let sources = KnownSources::open(store, config).after(self.unread);
+            let named = named(&self.key, config);
+            self.deliveries = sources.index(|index| index.deliveries_naming(&self.key, &named));
             self.deliveries.truncate(DELIVERIES as usize);
+            self.unread = sources.unread();
         }
-        Ok(self)
+        self
     }
 
     pub(crate) fn is_nothing(&self) -> bool {
@@ -232,10 +267,10 @@ fn named(key: &str, config: &Config) -> NamedAddress {
 }
 
 /// The trail of these messages, and of every other one that names the key.
-fn log_about(key: &str, messages: HashSet<String>, store: &Store, config: &Config) -> Result<Vec<TrailRow>> {
-    let about = Some(named(key, config));
+fn log_about(key: &str, messages: HashSet<String>, sources: &KnownSources<'_>) -> Vec<TrailRow> {
+    let about = Some(named(key, sources.config));
     let filter = TrailFilter { about, messages, ..TrailFilter::default() };
-    message_log::trail(config, Some(store), &filter)
+    sources.found(message_log::trail(sources.config, Some(sources.store), &filter))
 }
 
 /// What is kept about the key; complaints that match nobody are known by the line of their message.
@@ -257,13 +292,12 @@ fn kept_about(key: &str, is_address: bool, log: &[TrailRow], config: &Config) ->
 fn under_way(
     sought: &NamedAddress,
     deliveries: &[StoredDelivery],
-    config: &Config,
-) -> Result<Vec<MessageUnderWay>> {
-    let Some(index) = Index::to_read(&config.index_path())? else { return Ok(Vec::new()) };
+    sources: &KnownSources<'_>,
+) -> Vec<MessageUnderWay> {
     let known: HashSet<&str> = deliveries.iter().filter_map(|one| one.queue_id.as_deref()).collect();
-    let mut found = index.under_way(sought)?;
+    let mut found = sources.index(|index| index.under_way(sought));
     found.retain(|message| !known.contains(message.queue_id.as_str()));
-    Ok(found)
+    found
 }
 
 /// Steps of messages that have no line that names the key: because a kill came before it, or
@@ -326,8 +360,7 @@ fn suppressed_by(known: &Known, store: &Store) -> Result<Vec<Suppressed>> {
 }
 
 /// Deliveries of an address; else of a Message-ID; else of a queue id.
-fn deliveries_of(key: &str, config: &Config) -> Result<Vec<StoredDelivery>> {
-    let Some(index) = Index::to_read(&config.index_path())? else { return Ok(Vec::new()) };
+fn deliveries_of(key: &str, index: &Index) -> Result<Vec<StoredDelivery>> {
     let (key, limit) = (Some(key.to_owned()), Some(DELIVERIES));
     let filters = [
         Filter { recipient: key.clone(), limit, ..Filter::default() },
@@ -335,7 +368,7 @@ fn deliveries_of(key: &str, config: &Config) -> Result<Vec<StoredDelivery>> {
         Filter { queue_id: key, limit, ..Filter::default() },
     ];
     for filter in filters {
-        let found = deliveries(&index, &filter)?;
+        let found = deliveries(index, &filter)?;
         if !found.is_empty() {
             return Ok(found);
         }

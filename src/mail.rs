@@ -203,17 +203,17 @@ impl Key {
     }
 }
 
-/// Fields that are others each time a filter hands a message on.
-const ADDED_ANEW: [&[u8]; 2] = [b"message-id:", b"received:"];
+/// Fields that differ each time a filter hands a message on.
+const CHANGING: [&[u8]; 2] = [b"message-id:", b"received:"];
 /// Bytes of a header in which they are looked for.
 const LONGEST_HEADER: usize = 1 << 20;
 
 /// A message without those fields.
 fn lasting_parts(raw: &[u8]) -> Vec<&[u8]> {
     let (mut parts, mut begins, mut at, mut is_left_out) = (Vec::new(), 0, 0, false);
-    let is_added_anew = |line: &[u8]| {
+    let is_changing = |line: &[u8]| {
         let named = |name: &&[u8]| line.get(..name.len()).is_some_and(|text| text.eq_ignore_ascii_case(name));
-        ADDED_ANEW.iter().any(named)
+        CHANGING.iter().any(named)
     };
     while let Some(length) = memchr::memchr(b'\n', &raw[at..]).filter(|_| at < LONGEST_HEADER) {
         let line = &raw[at..at + length];
@@ -222,7 +222,7 @@ fn lasting_parts(raw: &[u8]) -> Vec<&[u8]> {
         }
         let was_left_out = is_left_out;
         if !line.starts_with(b" ") && !line.starts_with(b"\t") {
-            is_left_out = is_added_anew(line);
+            is_left_out = is_changing(line);
         }
         match (was_left_out, is_left_out) {
             (false, true) => parts.push(&raw[begins..at]),

@@ -163,9 +163,10 @@ impl NamedAddress {
         places
     }
 
-    /// Where return paths of ours end within its domain: they were cut, and may have named it.
+    /// Where return paths of ours end after its local part or within its domain: they were cut, and
+    /// may have named it.
     pub(crate) fn cut_places(&self, text: &[u8]) -> Vec<Range<usize>> {
-        let lower = text.to_ascii_lowercase();
+        let lower = if self.paths.is_empty() { Vec::new() } else { text.to_ascii_lowercase() };
         let mut places: Vec<Range<usize>> = Vec::new();
         for signed in self.signed_texts() {
             let Some((local, domain)) = signed.rsplit_once('=') else { continue };

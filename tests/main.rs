@@ -76,6 +76,7 @@ mod loops;
 mod make_targets;
 mod many_names;
 mod mutations;
+mod night;
 mod not_files;
 mod nothing_yet;
 mod notifications;

@@ -13,7 +13,7 @@ use crate::files::command::{quoted, shell_word};
 use crate::files::{own_place, probe};
 use crate::finding::Finding;
 use crate::index::Index;
-use crate::store::{CONFIG_OF_TICK, OVERDUE_MS, PendingStep, Store, encryption};
+use crate::store::{CONFIG_OF_TICK, OVERDUE_MS, PendingStep, Store, encryption, moved_away};
 use crate::text::{bounded, one_line};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -28,8 +28,8 @@ const SHOWN: usize = 200;
 const MOMENT: Duration = Duration::from_millis(300);
 /// How long the pages of the index are read.
 const SECONDS: Duration = Duration::from_secs(5);
-/// What a check says of a store that is too large for a moment.
-const PART: &str = "; only the first part of its pages was read: carom check reads all";
+/// What a check says of a database that is too large for that, before what reads all of it.
+const PART: &str = "; only the first part of its pages was read, and is not damaged; to read all:";
 
 /// How much of the store is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,9 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let found = format!("{}: not there yet; it is made when it is needed", path.display());
-            return vec![Finding::good("store", found)];
+            let lost = moved_away(&path, None).filter(|_| depth == StoreDepth::Whole);
+            let lost = lost.map(|error| of_key(Finding::error("store", &error)));
+            return vec![lost.unwrap_or_else(|| Finding::good("store", found))];
         }
         _ => {}
     }
@@ -63,7 +65,7 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
         Ok(found) => found,
         Err(finding) => return vec![of_key(*finding)],
     };
-    let part = if is_whole { "" } else { PART };
+    let part = if is_whole { String::new() } else { format!("{PART} carom check") };
     let said = match store.versions() {
         Ok((there, ours)) if there < ours => {
             format!("SQLite, tables of version {there}; the next message brings them to version {ours}{part}")
@@ -71,7 +73,10 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
         Ok((there, _)) => format!("SQLite, tables of version {there}, can be written{part}"),
         Err(error) => return vec![of_key(Finding::error("store", &error))],
     };
-    let mut findings = vec![Finding::good("store", said)];
+    let begun = store.counters().ok().and_then(|(begun, _)| clock::parse(&begun?));
+    let lost = moved_away(&path, begun).filter(|_| depth == StoreDepth::Whole);
+    let of_store = lost.map(|error| of_key(Finding::error("store", &error)));
+    let mut findings = vec![of_store.unwrap_or_else(|| Finding::good("store", said))];
     let is_current = store.versions().is_ok_and(|(there, ours)| there == ours);
     if depth == StoreDepth::Whole && is_current {
         findings.extend(tick(config, &store).unwrap_or_else(|error| Some(Finding::error("tick", &error))));
@@ -148,8 +153,16 @@ pub(super) fn index_finding(config: &Config) -> Option<Finding> {
     }
     // A key that cannot be had here is found as that.
     encryption::require_key().ok()?;
-    let read = Index::glance(&index).and_then(|found| found.map_or(Ok(()), |found| found.inspect(SECONDS)));
-    Some(Finding::error("index", &read.err()?).of_key(config, &["index", "path"]))
+    let read = Index::glance(&index).and_then(|found| found.map_or(Ok(true), |found| found.inspect(SECONDS)));
+    let finding = match read {
+        Ok(true) => return None,
+        Ok(false) => {
+            let all = format!("sqlite3 {} 'PRAGMA quick_check'", shell_word(&index));
+            Finding::good("index", format_args!("{}: SQLite{PART} {all}", index.display()))
+        }
+        Err(error) => Finding::error("index", &error),
+    };
+    Some(finding.of_key(config, &["index", "path"]))
 }
 
 /// There is a tick each minute, and no part of it fails.

@@ -7,7 +7,7 @@
 use super::terminal::note;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events;
 use crate::message_log::{self, MessageLog};
 use crate::store::{Store, read_only};
@@ -28,15 +28,37 @@ pub(super) fn store_to_read(config: &Config) -> Result<Store> {
 /// The store, with what the message log has on record. If that cannot be taken, the answer goes
 /// without it: so it is for users who may read the store and not write it.
 pub(super) fn folded_store(config: &Config) -> Result<Store> {
+    let (store, unfolded) = folded(config)?;
+    unfolded.iter().for_each(note_unfolded);
+    Ok(store)
+}
+
+/// The same for a command that shows what else there is. A store that cannot be used is an empty
+/// one in memory, and the fault says why; so it does if a part of the store is damaged.
+pub(super) fn store_or_fault(config: &Config) -> Result<(Store, Option<Error>)> {
+    match folded(config) {
+        Err(fault) => Ok((Store::in_place_of(&config.store_path())?, Some(fault))),
+        Ok((store, Some(damage))) if damage.is_lasting() => Ok((store, Some(damage))),
+        Ok((store, unfolded)) => {
+            unfolded.iter().for_each(note_unfolded);
+            Ok((store, None))
+        }
+    }
+}
+
+/// The store, and why it has not everything that the message log has on record.
+fn folded(config: &Config) -> Result<(Store, Option<Error>)> {
     let (log, path) = (MessageLog::open(config), config.store_path());
     if !log.is_begun() {
-        return store_to_read(config);
+        return Ok((store_to_read(config)?, None));
     }
     let store = Store::open(&path).or_else(|_| Store::to_read(&path))?;
-    if let Err(error) = log.fold(&store, Deadline::after(FOLDING)) {
-        note(format_args!("the newest messages are not counted: {error}"));
-    }
-    Ok(store)
+    let unfolded = log.fold(&store, Deadline::after(FOLDING)).err();
+    Ok((store, unfolded))
+}
+
+fn note_unfolded(error: &Error) {
+    note(format_args!("the newest messages are not counted: {error}"));
 }
 
 /// Says so if lines of the message log cannot be shown, because this user cannot read it.

@@ -49,7 +49,7 @@ pub(crate) fn run(arguments: &EraseArgs, config: &Config, terminal: Terminal) ->
         tracing::info!("an address was erased");
     }
     terminal.show(&erased, || words(&erased, &config.log_dir()))?;
-    Ok(if erased.left.is_nothing() { Exit::Ok } else { Exit::Failure })
+    Ok(if erased.is_whole() { Exit::Ok } else { Exit::Failure })
 }
 
 fn words(erased: &Erasure, logs: &Path) -> String {
@@ -99,12 +99,17 @@ fn words(erased: &Erasure, logs: &Path) -> String {
     if erased.cut_return_paths > 0 {
         let many = counted(erased.cut_return_paths as u64, "return path");
         let local = erased.address.rsplit_once('@').map_or("", |(local, _)| local);
-        let sought = quoted(&format!("{local}="));
+        let [joined, plain] = ["=", "@"].map(|after| quoted(&format!("{local}{after}")));
         let _ = writeln!(
             text,
-            "not erased   {many} in the logs, cut within the domain: nothing tells whose they are"
+            "left         {many} in logs and databases, cut after {local} or within the domain: nothing tells whose \
+             they are"
         );
-        let _ = writeln!(text, "             to see them: grep -iF -e {sought} {}/*.log", logs.display());
+        let _ = writeln!(
+            text,
+            "             in the logs: grep -iF -e {joined} -e {plain} {}/*.log",
+            logs.display()
+        );
     }
     if erased.is_nothing() {
         let _ = writeln!(text, "nothing is known about {}", erased.address);

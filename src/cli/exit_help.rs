@@ -2,6 +2,7 @@
 //!
 //! Not here: which code a refused message gets (`exit_code`). Invariant: every command says it.
 
+use crate::error::Exit;
 use clap::Command;
 
 /// Codes with a meaning of their own: the words of the command, and what they mean.
@@ -23,8 +24,14 @@ const CODES: [(&str, &str); 16] = [
     ("socketmap", "Exit codes: 0 ended by a signal, or by its one client; 1 it cannot serve, and says why."),
     ("cron", "Exit codes: 0 all parts were done; 1 a part failed, and is named."),
     ("check", "Exit codes: 0 nothing is wrong; 1 something is."),
-    ("alerts", "Exit codes: 0 no alert fires; 1 one does."),
-    ("suppress check", "Exit codes: 0 not suppressed; 1 suppressed."),
+    (
+        "alerts",
+        "Exit codes: 0 no alert fires; 1 one does; 75 not known, because of an error, which is named.",
+    ),
+    (
+        "suppress check",
+        "Exit codes: 0 not suppressed; 1 suppressed; 75 not known, because of an error, which is named.",
+    ),
     ("suppress import", "Exit codes: 0 every entry was read; 1 some could not be, and are named."),
     ("verp verify", "Exit codes: 0 every address is signed by a key of ours; 1 one is not."),
     ("postfix show", "Exit codes: 0 Postfix hands the mail to carom; 1 something keeps it from that."),
@@ -35,8 +42,17 @@ const CODES: [(&str, &str); 16] = [
     ("policy diff", "Exit codes: 0 shown; 1 it could not be; the reason is on standard error."),
 ];
 
+/// Commands whose exit code is an answer: 1 is one, so an error has another code.
+const ANSWERING: [&str; 2] = ["alerts", "suppress check"];
+
 /// The exit codes of every other command.
 const USUAL: &str = "Exit codes: 0 done; 1 not, and the reason is on standard error.";
+
+/// The exit code of a command that fails, by the first words that were typed.
+pub(super) fn of_failure(words: &[String]) -> Exit {
+    let is_typed = |command: &&str| command.split(' ').eq(words.iter().take(command.split(' ').count()));
+    if ANSWERING.iter().any(is_typed) { Exit::TempFail } else { Exit::Failure }
+}
 
 /// The command with the exit codes at the end of the help of each of its subcommands.
 pub(super) fn with_exit_codes(command: Command) -> Command {
@@ -121,5 +137,17 @@ mod tests {
         for (words, _) in CODES {
             assert!(all.iter().any(|(of, _)| of == words), "there is no carom {words}");
         }
+    }
+
+    #[test]
+    fn a_failure_is_no_answer() {
+        for words in ANSWERING {
+            let (_, codes) = CODES.iter().find(|(of, _)| *of == words).unwrap();
+            assert!(codes.contains("; 75 not known"), "{words}: {codes}");
+            let typed: Vec<String> = words.split(' ').map(str::to_owned).collect();
+            assert_eq!(of_failure(&typed), Exit::TempFail);
+            assert_eq!(of_failure(&typed[..typed.len() - 1]), Exit::Failure);
+        }
+        assert_eq!(of_failure(&["suppress".to_owned(), "list".to_owned()]), Exit::Failure);
     }
 }

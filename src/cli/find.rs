@@ -3,12 +3,12 @@
 //!
 //! Not here: finding it (`find`).
 
-use super::asked_store::{folded_store, note_unreadable_log};
+use super::asked_store::{note_unreadable_log, store_or_fault};
 use super::deliveries::{self, Times};
 use super::outbox;
 use super::removal_line::removal_line;
 use super::suppression_line::shown;
-use super::terminal::{self, Terminal, print};
+use super::terminal::{self, Terminal, note, print};
 use super::typed_key::key;
 use crate::archive;
 use crate::clock;
@@ -45,12 +45,22 @@ pub(crate) fn run(arguments: &FindArgs, config: &Config, terminal: Terminal) -> 
     if let Some(number) = arguments.mail {
         return mail(key, number, config);
     }
+    let (store, fault) = store_or_fault(config)?;
+    let known = Known::about(key, &store, config).with_fault(fault);
     if arguments.export {
-        let whole = Known::whole(key, &folded_store(config)?, config)?;
-        return print(serde_json::to_string(&whole).context("export")? + "\n");
+        let whole = known.exported(&store, config);
+        print(serde_json::to_string(&whole).context("export")? + "\n")?;
+        return Ok(end(&whole.known.unread));
     }
-    let known = Known::about(key, &folded_store(config)?, config)?.or_named(config)?;
-    terminal.show(&known, || words(&known))
+    let known = known.or_named(&store, config);
+    terminal.show(&known, || words(&known))?;
+    Ok(end(&known.unread))
+}
+
+/// Names what could not be read.
+fn end(unread: &[Error]) -> Exit {
+    unread.iter().for_each(|error| note(format_args!("not all is shown: {error}")));
+    if unread.is_empty() { Exit::Ok } else { Exit::Failure }
 }
 
 fn words(known: &Known) -> String {
@@ -85,7 +95,8 @@ fn words(known: &Known) -> String {
         let _ = writeln!(text, "delivery     {delivery}");
     }
     if known.is_nothing() {
-        let _ = writeln!(text, "nothing is known about {}", known.key);
+        let what = if known.unread.is_empty() { "nothing is known" } else { "nothing can be read" };
+        let _ = writeln!(text, "{what} about {}", known.key);
     }
     for one in &known.under_way {
         let host = if one.host.is_empty() { String::new() } else { format!(" on {}", one.host) };
@@ -116,7 +127,8 @@ fn message(row: &TrailRow) -> String {
 
 /// A report as it came; on a terminal without the control characters that would steer it.
 fn mail(address: &str, number: usize, config: &Config) -> Result<Exit> {
-    let kept = Known::about(address, &folded_store(config)?, config)?.kept;
+    let (store, _) = store_or_fault(config)?;
+    let kept = Known::about(address, &store, config).kept;
     let Some(one) = number.checked_sub(1).and_then(|place| kept.get(place)) else {
         let there = if kept.len() == 1 { "is" } else { "are" };
         let many = counted(kept.len() as u64, "kept report");

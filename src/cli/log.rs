@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::deadline::Deadline;
 use crate::error::{Exit, Result};
 use crate::mailbox_syntax::with_needed_quotes;
-use crate::message_log::{Following, MessageLog, SoughtRecipient, TrailFilter, TrailRow, trail};
+use crate::message_log::{Following, MessageLog, SoughtRecipient, TrailFilter, TrailRow, first_day, trail};
 use crate::stats::render::wording::wrap;
 use crate::store::{Store, read_only};
 use crate::text::one_line;
@@ -56,7 +56,7 @@ pub(crate) struct LogArgs {
     /// Go on showing lines as they are written
     #[arg(long, short = 'f')]
     follow: bool,
-    /// Only lines at or after TIME: RFC 3339, a date, yesterday,
+    /// Only lines at or after TIME: RFC 3339, a date, today, yesterday,
     /// or an age like 90m, 12h, 7d
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,
@@ -105,6 +105,8 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
     if rows.is_empty() && read_only::is_missing(&config.log_dir()) {
         let directory = config.log_dir();
         note(format_args!("no message was logged yet: the first one makes {}", directory.display()));
+    } else if rows.is_empty() {
+        terminal.remark(&why_empty(config)?);
     }
     if !follow {
         return out.finish();
@@ -125,6 +127,18 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
         std::thread::sleep(LOOK);
     }
     out.finish()
+}
+
+/// What is said to people where no row is shown.
+fn why_empty(config: &Config) -> Result<String> {
+    let directory = config.log_dir();
+    Ok(match first_day(config)? {
+        None => format!("no message was logged yet in {}\n", directory.display()),
+        Some(first) => format!(
+            "no message matches; the log begins on {first} (UTC). Try an earlier --since or fewer options, or carom find \
+             ADDRESS, which searches the mail logs too\n"
+        ),
+    })
 }
 
 /// The store with new records; `None`: there is none yet, or this user may not read it.

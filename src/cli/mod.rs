@@ -79,14 +79,14 @@ pub fn run() -> Exit {
         return pipe::run(&arguments, || load(&global, Writes::State), || broken(&global), global.json);
     }
     let line = Line::new(words);
-    let by_server = line.by_server;
+    let (by_server, failure) = (line.by_server, line.exit_of_failure());
     if by_server {
         pipe::begin();
     }
     match line.parse() {
         Ok(typed) => answer(typed).unwrap_or_else(|error| {
             terminal::note(error);
-            Exit::Failure
+            failure
         }),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             let _ = error.print();
@@ -95,7 +95,7 @@ pub fn run() -> Exit {
         Err(error) if by_server => pipe::bad_arguments(&error.to_string()),
         Err(error) => {
             let _ = error.print();
-            Exit::Failure
+            failure
         }
     }
 }

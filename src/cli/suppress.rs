@@ -11,6 +11,7 @@ use super::suppress_undo::{self, UndoArgs};
 use super::suppression_line::shown;
 use super::terminal::{Terminal, print};
 use crate::clock;
+use crate::clock::typed_time::time;
 use crate::config::Config;
 use crate::error::{Error, Exit, Result};
 use crate::store::{Store, Suppressed};
@@ -24,6 +25,7 @@ use std::sync::Arc;
     carom suppress add ann@example.com --reason asked --days 90\n  \
     carom suppress add @example.com --days 7\n  \
     carom suppress check ann@example.com && echo \"mail may be sent\"\n  \
+    carom suppress list --since 8h                   who was suppressed since then\n  \
     carom suppress export > list.csv")]
 pub(crate) enum SuppressCommand {
     /// Suppress addresses; or for a term a domain (@example.com), the domains below one
@@ -51,6 +53,10 @@ pub(crate) enum SuppressCommand {
         /// Only addresses that contain this text
         #[arg(default_value = "")]
         containing: String,
+        /// Only what was suppressed at or after TIME: RFC 3339, a date, today, yesterday,
+        /// or an age like 90m, 12h, 7d
+        #[arg(long, value_name = "TIME", value_parser = time)]
+        since: Option<i64>,
     },
     /// Add addresses from a list: carom's own, a mail provider's, or one address a line
     Import(ImportArgs),
@@ -115,9 +121,11 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
             })?;
             Ok(if entries.is_empty() { Exit::Ok } else { Exit::Failure })
         }
-        SuppressCommand::List { containing } => {
+        SuppressCommand::List { containing, since } => {
             suppress::each_some(&store, &containing.to_lowercase(), now_ms, |some| {
-                terminal.rows(some, "", shown).map(drop)
+                let is_wanted = |entry: &&Suppressed| since.is_none_or(|since| entry.added_ms >= since);
+                let wanted: Vec<&Suppressed> = some.iter().filter(is_wanted).collect();
+                terminal.rows(&wanted, "", |entry| shown(entry)).map(drop)
             })?;
             Ok(Exit::Ok)
         }

@@ -8,7 +8,7 @@ use super::{
     pipe, policy, postfix, relay, report, rules, secret, serve, shared, sink_import, stats, suppress, verp,
 };
 use crate::clock;
-use crate::error::Error;
+use crate::error::{Error, Exit};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -184,18 +184,24 @@ impl Typed {
 pub(crate) struct Line {
     arguments: Vec<OsString>,
     for_server: clap::Command,
-    /// The first word that is neither an option nor its value.
-    command: Option<String>,
-    /// Whether a mail server typed it: that word is `pipe`.
+    /// The first words that are neither options nor their values: a command, and perhaps what it is
+    /// to do.
+    words: Vec<String>,
+    /// Whether a mail server typed it: the first word is `pipe`.
     pub(crate) by_server: bool,
 }
 
 impl Line {
     pub(crate) fn new(arguments: Vec<OsString>) -> Line {
         let for_server = TypedByServer::command();
-        let command = first_word(&for_server, &arguments).map(|word| word.to_string_lossy().into_owned());
-        let by_server = command.as_deref() == Some("pipe");
-        Line { arguments, for_server, command, by_server }
+        let words = first_words(&for_server, &arguments);
+        let by_server = words.first().is_some_and(|word| word == "pipe");
+        Line { arguments, for_server, words, by_server }
+    }
+
+    /// The exit code of the command if it fails.
+    pub(crate) fn exit_of_failure(&self) -> Exit {
+        exit_help::of_failure(&self.words)
     }
 
     pub(crate) fn parse(self) -> Result<Typed, clap::Error> {
@@ -207,28 +213,28 @@ impl Line {
             return Ok(Typed { global: typed.global, command: Command::Pipe(arguments) });
         }
         // The whole knows what else could have been meant, so it words the error.
-        let typed = self.command.unwrap_or_default();
-        let whole = exit_help::with_exit_codes_of(Typed::command(), &typed);
+        let typed = self.words.first().map_or("", String::as_str);
+        let whole = exit_help::with_exit_codes_of(Typed::command(), typed);
         let matches = whole.try_get_matches_from(self.arguments)?;
         Typed::from_arg_matches(&matches)
     }
 }
 
-/// The first argument that is neither an option of `command` nor the value of one.
-fn first_word<'a>(command: &clap::Command, arguments: &'a [OsString]) -> Option<&'a OsString> {
+/// The first two arguments that are neither options of `command` nor values of them.
+fn first_words(command: &clap::Command, arguments: &[OsString]) -> Vec<String> {
     let takes_value = |argument: &OsString| {
         let mut options = command.get_arguments().filter(|option| option.get_action().takes_values());
         argument.to_str().is_some_and(|typed| options.any(|option| is_name_of(option, typed)))
     };
-    let mut words = arguments.iter().skip(1);
-    while let Some(argument) = words.next() {
+    let (mut words, mut arguments) = (Vec::new(), arguments.iter().skip(1));
+    while let Some(argument) = arguments.next().filter(|_| words.len() < 2) {
         if takes_value(argument) {
-            words.next();
+            arguments.next();
         } else if !argument.as_encoded_bytes().starts_with(b"-") {
-            return Some(argument);
+            words.push(argument.to_string_lossy().into_owned());
         }
     }
-    None
+    words
 }
 
 fn is_name_of(option: &clap::Arg, typed: &str) -> bool {

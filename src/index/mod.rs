@@ -207,9 +207,9 @@ impl Index {
         Ok(is_ours.then(|| Index { connection, path: path.to_owned() }))
     }
 
-    /// Reads its pages for so long; error: one is damaged.
-    pub(crate) fn inspect(&self, within: Duration) -> Result<()> {
-        self.checked(inspection::read_pages(&self.connection, Some(within))).map(drop)
+    /// Reads its pages for so long; returns whether that was enough for all. Error: one is damaged.
+    pub(crate) fn inspect(&self, within: Duration) -> Result<bool> {
+        self.checked(inspection::read_pages(&self.connection, Some(within)))
     }
 
     /// What ends a question of this reader from another thread.

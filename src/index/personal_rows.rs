@@ -31,6 +31,8 @@ pub(crate) struct IndexErasure {
     pub(crate) pending: usize,
     /// Logs of which a line that was not understood is kept, and names it.
     pub(crate) unread_lines: usize,
+    /// Return paths in deliveries that may name it, and were cut. They stay.
+    pub(crate) cut: usize,
     /// Messages that are kept for later lines, and need none any more.
     pub(crate) log_messages: Vec<MessageUnderWay>,
 }
@@ -71,7 +73,7 @@ impl Index {
         address: &str,
         named: &NamedAddress,
     ) -> Result<Vec<StoredDelivery>> {
-        let found = self.checked(quotes(&self.connection, address, named))?;
+        let (found, _) = self.checked(quotes(&self.connection, address, named))?;
         let sql = format!("SELECT {} FROM {FROM} WHERE deliveries.id = ?1", columns());
         let deliveries = (|| {
             let mut select = self.connection.prepare(&sql)?;
@@ -98,16 +100,14 @@ impl Index {
             self.checked(many).map(|many| many as usize)
         };
         let under_way = self.checked(UnderWay::naming(named, &self.connection, clock::now_ms()))?;
-        let (left, quotes): (Vec<Quote>, Vec<Quote>) = self
-            .checked(quotes(&self.connection, address, named))?
-            .into_iter()
-            .partition(|one| one.is_pending);
+        let (quotes, cut) = self.checked(quotes(&self.connection, address, named))?;
+        let (left, quotes): (Vec<Quote>, Vec<Quote>) = quotes.into_iter().partition(|one| one.is_pending);
         let pending = of(IS_PENDING)? + left.len() + under_way.pending.len();
         let deliveries = of(&format!("NOT {IS_PENDING}"))? + quotes.len();
         let unread_lines = self.healths_naming(named)?.len();
         let log_messages = named_messages(&under_way.over);
         Ok(Traces {
-            counted: IndexErasure { deliveries, pending, unread_lines, log_messages },
+            counted: IndexErasure { deliveries, pending, unread_lines, cut, log_messages },
             under_way,
             quotes,
         })
@@ -242,7 +242,8 @@ struct Quote {
 /// Columns that may quote an address: a return path that was signed for it, the words of a server.
 const QUOTING: [&str; 6] = ["sender", "recipient", "original_recipient", "message_id", "client_id", "reply"];
 
-fn quotes(db: &Connection, address: &str, named: &NamedAddress) -> rusqlite::Result<Vec<Quote>> {
+/// And how many return paths there are that were cut, and may name the address.
+fn quotes(db: &Connection, address: &str, named: &NamedAddress) -> rusqlite::Result<(Vec<Quote>, usize)> {
     // Whatever the form, the first letters of the local part are in it.
     let local: String = address.chars().take_while(|c| c.is_ascii_alphanumeric()).collect();
     let likely = QUOTING.map(|column| format!("{column} LIKE '%' || ?2 || '%'")).join(" OR ");
@@ -250,19 +251,20 @@ fn quotes(db: &Connection, address: &str, named: &NamedAddress) -> rusqlite::Res
         "SELECT id, {IS_PENDING}, {} FROM deliveries WHERE ({likely}) AND NOT coalesce({OF_ADDRESS}, 0)",
         QUOTING.join(", ")
     );
-    let (mut select, mut found) = (db.prepare(&select)?, Vec::new());
+    let (mut select, mut found, mut cut) = (db.prepare(&select)?, Vec::new(), 0);
     let mut rows = select.query(params![address, local])?;
     while let Some(row) = rows.next()? {
         let mut blanked = Vec::new();
         for (place, column) in QUOTING.into_iter().enumerate() {
             let text = row.get_ref(place + 2)?.as_str_or_null()?;
+            cut += text.map_or(0, |text| named.cut_places(text.as_bytes()).len());
             blanked.extend(text.and_then(|text| named.blanked(text)).map(|text| (column, text)));
         }
         if !blanked.is_empty() {
             found.push(Quote { id: row.get(0)?, is_pending: row.get(1)?, blanked });
         }
     }
-    Ok(found)
+    Ok((found, cut))
 }
 
 impl Quote {

@@ -51,6 +51,11 @@ pub(super) fn readable(config: &Config) -> Result<Vec<DayFile>> {
     Ok(in_order(logged.unwrap_or_default(), unwritten?))
 }
 
+/// The day of the oldest line that can be shown; `None`: there is none.
+pub(crate) fn first_day(config: &Config) -> Result<Option<String>> {
+    Ok(readable(config)?.into_iter().next().map(|file| file.date))
+}
+
 fn in_order(logged: Vec<DayFile>, unwritten: Vec<DayFile>) -> Vec<DayFile> {
     let mut files: Vec<DayFile> =
         logged.into_iter().chain(unwritten).filter(|file| file.path.is_file()).collect();

@@ -34,7 +34,7 @@ mod tests;
 pub(crate) use following::Following;
 pub(crate) use later_line::LaterLine;
 pub(crate) use lines_back::LinesBack;
-pub(crate) use log_files::why_unreadable;
+pub(crate) use log_files::{first_day, why_unreadable};
 pub(crate) use log_reading::readable;
 pub(crate) use message_line::{DecidedBy, MessageLine};
 pub(crate) use new_lines::{LinePlaces, new_lines};

@@ -60,7 +60,7 @@ mod tests {
     use crate::smtp_reply::SmtpReply;
 
     #[test]
-    fn the_first_verdict_stays_and_a_deferral_is_decided_anew() {
+    fn the_first_verdict_stays_and_a_deferral_is_decided_again() {
         let mut recorded = RecordedVerdicts::default();
         let refused = Verdict::Reject(SmtpReply { code: 550, ..SmtpReply::try_again_later("no") });
         recorded.put("a", &Verdict::Accept);

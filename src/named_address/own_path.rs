@@ -40,9 +40,12 @@ impl OwnPath {
     }
 }
 
-/// The length of what follows a local part, if it is `=` and the beginning of its domain, and no
-/// more.
+/// The length of what follows a local part, if it is nothing, or `=` and the beginning of its
+/// domain, and no more.
 pub(super) fn cut_domain(after: &[u8], domain: &str) -> Option<usize> {
+    if after.first().is_none_or(|next| !belongs(*next)) {
+        return Some(0);
+    }
     let rest = after.strip_prefix(b"=")?;
     let end = rest.iter().position(|byte| !belongs(*byte)).unwrap_or(rest.len());
     let is_cut = end < domain.len() && domain.as_bytes().starts_with(&rest[..end]);

@@ -23,6 +23,8 @@ pub(crate) struct StoreErasure {
     pub(crate) messages: usize,
     /// Differences between policies that named it.
     pub(crate) differences: usize,
+    /// Return paths that may name it, and were cut: they stay.
+    pub(crate) cut: usize,
     /// The keys of messages that name it and have steps that are to be done. They stay as they are.
     pub(crate) pending: Vec<String>,
 }

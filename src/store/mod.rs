@@ -55,7 +55,7 @@ pub(crate) use shared_fact::{FactVersion, SharedFact};
 pub(crate) use shared_state::{GroupPosition, GroupState, Merged, Total, greatest_rank};
 // The index is an SQLite file too, which is encrypted, migrated and overwritten in the same way.
 pub(crate) use sink_mark::SinkMark;
-pub(crate) use sqlite::database_fault::{Database, guard};
+pub(crate) use sqlite::database_fault::{Database, guard, moved_away};
 pub(crate) use sqlite::{encryption, free_pages, inspection, migrations, read_only};
 pub(crate) use suppressed::{
     Effect, ImportChange, Released, ReportedEntry, SoftBounce, StrikeCount, Suppressed,
@@ -106,9 +106,14 @@ impl Store {
     /// is none, it is an empty one in memory, and nothing is made.
     pub(crate) fn to_read(path: &Path) -> Result<Store> {
         match read_only::is_missing(path) {
-            true => Ok(Store { db: SharedConnection::in_memory(path)? }),
+            true => Store::in_place_of(path),
             false => Store::open(path).or_else(|error| Store::look(path).map_err(|_| error)),
         }
+    }
+
+    /// An empty one in memory, in place of a file that is missing or cannot be used.
+    pub(crate) fn in_place_of(path: &Path) -> Result<Store> {
+        Ok(Store { db: SharedConnection::in_memory(path)? })
     }
 
     /// Opens it for somebody who may only read it: every verb that changes something fails.

@@ -12,10 +12,6 @@ use crate::error::Result;
 use crate::mailbox_syntax::{in_a_labels, normal_domain};
 use crate::plan::Plan;
 use serde_json::Value;
-use std::cmp::Reverse;
-
-/// Actions that are searched for those about an address.
-const MOST: usize = 100_000;
 
 impl Store {
     /// Puts an action on record that is about to begin; returns its number.
@@ -49,14 +45,8 @@ impl Store {
     /// Who has taken an address, or what covers it, off the suppression list: the newest first.
     pub(crate) fn removals_of(&self, address: &str) -> Result<Vec<Removal>> {
         let address = in_a_labels(address);
-        let mut found = Vec::new();
-        for action in ["release", "undo"] {
-            let filter =
-                AuditFilter { action: Some(action.to_owned()), most: MOST, ..AuditFilter::default() };
-            found.extend(self.actions(&filter)?.iter().filter_map(|action| action.removal_of(&address)));
-        }
-        found.sort_by_key(|removal| Reverse(removal.at_ms));
-        Ok(found)
+        let actions = audit_rows::removals(&self.db, &address)?;
+        Ok(actions.iter().filter_map(|action| action.removal_of(&address)).collect())
     }
 
     /// Every alert that is not quiet, or was not a short time ago.

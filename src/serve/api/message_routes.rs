@@ -103,7 +103,7 @@ fn find(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let Some(store) = asked.view.whole()?.store else {
         return Err(Problem::not_found("nothing was stored yet"));
     };
-    Ok(HttpAnswer::json(&Known::about(key, store, &asked.desk.config)?))
+    Ok(HttpAnswer::json(&Known::about(key, store, &asked.desk.config).whole()?))
 }
 
 fn reports(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {

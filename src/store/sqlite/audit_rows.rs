@@ -5,30 +5,47 @@
 use super::connection::SharedConnection;
 use crate::error::Result;
 use crate::store::audited::{AuditEntry, AuditFilter};
-use rusqlite::{Connection, Row, params};
+use crate::store::suppression_target::forms;
+use rusqlite::{Connection, Row, params, params_from_iter};
+use serde_json::Value;
 
 const COLUMNS: &str = "id, at_ms, who, action, what, before, after";
 
+/// Puts an action on record that is about to begin; returns its number.
 pub(crate) fn begin(shared: &SharedConnection, entry: &AuditEntry) -> Result<i64> {
-    let AuditEntry { at_ms, who, action, what, before, .. } = entry.clone();
-    shared.write(move |db| {
-        let put = "INSERT INTO audit (at_ms, who, action, what, before) VALUES (?1, ?2, ?3, ?4, ?5)";
-        db.prepare_cached(put)?.execute(params![at_ms, who, action, what, text(&before)])?;
-        Ok(db.last_insert_rowid())
-    })
+    let entry = entry.clone();
+    shared.write(move |db| put(db, &entry))
 }
 
-/// Puts an action on record that is done in the same transaction.
-pub(super) fn put(db: &Connection, entry: &AuditEntry) -> rusqlite::Result<()> {
+/// The same within a transaction, also of an action that is done in it.
+pub(super) fn put(db: &Connection, entry: &AuditEntry) -> rusqlite::Result<i64> {
     let AuditEntry { at_ms, who, action, what, before, after, .. } = entry;
     let put = "INSERT INTO audit (at_ms, who, action, what, before, after) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    db.prepare_cached(put)?.execute(params![at_ms, who, action, what, text(before), text(after)]).map(drop)
+    db.prepare_cached(put)?.execute(params![at_ms, who, action, what, text(before), text(after)])?;
+    Ok(db.last_insert_rowid())
 }
 
-pub(crate) fn end(shared: &SharedConnection, id: i64, after: &serde_json::Value) -> Result<()> {
+pub(crate) fn end(shared: &SharedConnection, id: i64, after: &Value) -> Result<()> {
     let after = text(after);
     shared.write(move |db| {
         db.prepare_cached("UPDATE audit SET after = ?2 WHERE id = ?1")?.execute(params![id, after]).map(drop)
+    })
+}
+
+/// Actions that have taken something off the suppression list, and name the address, a domain of it
+/// or a pattern of its domain: the newest first.
+pub(crate) fn removals(shared: &SharedConnection, address: &str) -> Result<Vec<AuditEntry>> {
+    let quoted = |text: &str| Value::from(text).to_string();
+    let named: Vec<String> = forms(address).iter().map(|form| quoted(form)).collect();
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let of_domain = quoted(&format!("@{domain}")).split_off(1);
+    let names = vec!["instr(before, ?)"; named.len()].join(" OR ");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit WHERE action IN ('release', 'undo')
+         AND ({names} OR instr(before, '*') AND instr(before, ?)) ORDER BY at_ms DESC, id DESC"
+    );
+    shared.read(|db| {
+        db.prepare(&sql)?.query_map(params_from_iter(named.iter().chain([&of_domain])), row)?.collect()
     })
 }
 
@@ -47,7 +64,7 @@ pub(crate) fn entries(shared: &SharedConnection, filter: &AuditFilter) -> Result
     })
 }
 
-fn text(value: &serde_json::Value) -> Option<String> {
+fn text(value: &Value) -> Option<String> {
     (!value.is_null()).then(|| value.to_string())
 }
 

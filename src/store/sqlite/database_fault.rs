@@ -11,6 +11,7 @@ use rusqlite::ErrorCode;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 /// How a file of SQLite begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
@@ -118,7 +119,7 @@ impl Database {
     fn fix(self, path: &Path, code: Option<ErrorCode>) -> String {
         let (file, name) = (path.display(), self.name());
         let typed = |suffix: &str| shell_word(&super::beside(path, suffix));
-        let (plain, damaged) = (typed(""), typed(".damaged"));
+        let (plain, damaged) = (typed(""), typed(DAMAGED));
         let beside = format!("rm -f {} {}", typed("-wal"), typed("-shm"));
         let directory = path.parent().unwrap_or(Path::new("/")).display();
         match code {
@@ -129,14 +130,10 @@ impl Database {
                 format!("move it away: {}; or set [{name}] path to another file", moving(path))
             }
             Some(ErrorCode::DatabaseCorrupt) => match self {
-                // Each step only after the one before: not every sqlite3 can recover.
                 Database::Store => format!(
                     "stop carom, then restore a backup, or save what can be read; if a step fails, nothing is changed: \
-                     (umask 077 && sqlite3 {plain} .recover > {sql} && sqlite3 {new} < {sql} && chown \
-                     --reference={plain} {new} && chmod --reference={plain} {new} && mv {plain} {damaged} && {beside} \
-                     && mv {new} {plain} && rm {sql})",
-                    new = typed(".new"),
-                    sql = typed(".sql")
+                     {}",
+                    saving(path, &plain, DAMAGED)
                 ),
                 Database::Index => format!(
                     "move it away, and `carom cron` reads the logs again: mv {plain} {damaged} && {beside}"
@@ -166,6 +163,48 @@ impl Database {
 
 /// Files that SQLite opens for a database: it, its log, its index, and its directory.
 const OPENED_TOGETHER: usize = 4;
+
+/// Where a damaged store is while what could be read of it, or another one, is in its place.
+const DAMAGED: &str = ".damaged";
+/// Where a store is that was made in the place of a damaged one.
+const NEWER: &str = ".newer";
+
+/// The commands that put what can be read of the database `from` in the place of that at `path`,
+/// which gets another name. Each only after the one before: not every sqlite3 can recover.
+fn saving(path: &Path, from: &str, aside: &str) -> String {
+    let typed = |suffix: &str| shell_word(&super::beside(path, suffix));
+    let [plain, new, sql, aside, log, index] = ["", ".new", ".sql", aside, "-wal", "-shm"].map(typed);
+    format!(
+        "(umask 077 && sqlite3 {from} .recover > {sql} && sqlite3 {new} < {sql} && chown --reference={from} {new} && \
+         chmod --reference={from} {new} && mv {plain} {aside} && rm -f {log} {index} && mv {new} {plain} && rm {sql})"
+    )
+}
+
+/// A damaged store that was moved away and has not come back; `begun_ms`: since when the one in its
+/// place has something, in milliseconds since 1970, if it has.
+pub(crate) fn moved_away(path: &Path, begun_ms: Option<i64>) -> Option<Error> {
+    let damaged = super::beside(path, DAMAGED);
+    let written = damaged.metadata().ok()?.modified().ok()?;
+    let written_ms = written.duration_since(UNIX_EPOCH).ok()?.as_millis() as i64;
+    // What was saved, or restored from a backup, has an earlier beginning.
+    if begun_ms.is_some_and(|begun_ms| begun_ms < written_ms) {
+        return None;
+    }
+    let shown = damaged.display();
+    let text = format!("nothing of what {shown} knows is here: suppressions, pending steps, counters");
+    let from = shell_word(&damaged);
+    let back = match path.exists() {
+        true => {
+            let newer = super::beside(path, NEWER);
+            format!("{}; what is new since then is in {}", saving(path, &from, NEWER), newer.display())
+        }
+        false => format!("mv {from} {0}, and do what `carom check` says then", shell_word(path)),
+    };
+    let fix = format!(
+        "stop carom, then restore a backup, or save what can be read: {back}; if nothing of it is wanted: rm {from}"
+    );
+    Some(Database::Store.error(path, &text).remedy(fix))
+}
 
 /// Whether this process, or the system, may not open as many more as SQLite needs.
 fn no_more_files() -> bool {

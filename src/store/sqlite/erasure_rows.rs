@@ -51,11 +51,12 @@ struct Traces {
 }
 
 fn traces(shared: &SharedConnection, what: &ToErase<'_>) -> Result<Traces> {
-    let (quotes, differences) = (quotes(shared, what.named)?, differences(shared, what.named)?);
+    let ((quotes, cut), differences) = (quotes(shared, what.named)?, differences(shared, what.named)?);
     let mut counted = StoreErasure {
         pending: pending(shared, what.named)?,
         messages: messages(&quotes),
         differences: differences.len(),
+        cut,
         ..StoreErasure::default()
     };
     for (table, count) in tables(what) {
@@ -126,8 +127,9 @@ fn pending(shared: &SharedConnection, named: &NamedAddress) -> Result<Vec<String
     })
 }
 
-fn quotes(shared: &SharedConnection, named: &NamedAddress) -> Result<Vec<Quote>> {
-    let mut quotes = Vec::new();
+/// And how many return paths there are that were cut, and may name the address.
+fn quotes(shared: &SharedConnection, named: &NamedAddress) -> Result<(Vec<Quote>, usize)> {
+    let (mut quotes, mut cut) = (Vec::new(), 0);
     for (place, (table, key, column, rows)) in QUOTING.into_iter().enumerate() {
         let sql = format!("SELECT {key}, {column} FROM {table} WHERE {rows} AND {column} IS NOT NULL");
         shared.read(|db| {
@@ -138,14 +140,16 @@ fn quotes(shared: &SharedConnection, named: &NamedAddress) -> Result<Vec<Quote>>
             let mut select = db.prepare(&sql)?;
             let mut rows = select.query([])?;
             while let Some(row) = rows.next()? {
-                if let Some(blanked) = named.blanked(row.get_ref(1)?.as_str()?) {
+                let text = row.get_ref(1)?.as_str()?;
+                cut += named.cut_places(text.as_bytes()).len();
+                if let Some(blanked) = named.blanked(text) {
                     quotes.push(Quote { place, key: row.get(0)?, blanked });
                 }
             }
             Ok(())
         })?;
     }
-    Ok(quotes)
+    Ok((quotes, cut))
 }
 
 fn blank(db: &Connection, quotes: &[Quote]) -> rusqlite::Result<()> {
