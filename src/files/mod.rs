@@ -10,6 +10,8 @@ pub(crate) mod publish;
 pub(crate) mod shared_sync;
 /// Lock files.
 pub(crate) mod lock;
+/// Locks on single bytes of a file.
+pub(crate) mod byte_lock;
 /// Very many records in the order of their keys.
 pub(crate) mod sorted_pile;
 /// Files that grow by lines, one for each day.

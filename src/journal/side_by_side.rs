@@ -186,8 +186,8 @@ impl<'r> Run<'r> {
         }
     }
 
-    /// What a lane does: steps, as many as it may, until none waits, the process is to end or, after
-    /// some time, another run needs the lane.
+    /// What a lane does: steps, as many as it may, until none waits, the process is to end or,
+    /// after some time, another run needs the lane.
     fn lane(&self) -> impl FnOnce(usize) + Send + use<'r> {
         let (doors, work, deadline, queue) = (self.doors, self.work, self.deadline, self.queue);
         move |most| {

@@ -30,7 +30,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("ipnet", &["src/config/", "src/auth/", "src/action/doors/"]),
     ("jiff", EVERYWHERE),
     ("lettre", &["src/action/doors/"]),
-    ("libc", &["src/deadline/", "src/files/owner.rs", "src/policy/cache.rs", "src/memory/heap.rs"]),
+    ("libc", LIBC),
     ("listenfd", &["src/listen/"]),
     ("lzma_rust2", &["src/maillog/tail/"]),
     ("mail_auth", &["src/auth/"]),
@@ -67,10 +67,19 @@ const HOMES: &[(&str, &[&str])] = &[
     ("wit_parser", &["src/policy/", "src/workshop/"]),
 ];
 
+/// What is asked of the system directly.
+const LIBC: &[&str] = &[
+    "src/deadline/",
+    "src/files/byte_lock.rs",
+    "src/files/owner.rs",
+    "src/memory/heap.rs",
+    "src/policy/cache.rs",
+];
+
 /// What else has a home.
 const PLACES: &[(&str, &[&str])] = &[
     ("async fn", &["src/auth/", "src/serve/"]),
-    ("unsafe {", &["src/policy/cache.rs", "src/files/owner.rs", "src/deadline/", "src/memory/heap.rs"]),
+    ("unsafe {", LIBC),
     ("unsafe extern", &["src/deadline/"]),
     ("unsafe fn", &["src/policy/"]),
     ("process::exit", &["src/cli/pipe.rs", "src/cli/lmtp.rs"]),

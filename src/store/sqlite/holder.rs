@@ -1,30 +1,34 @@
-//! Which process works on a message: each such process has a file beside the store, and keeps it
-//! locked.
+//! Which process works on a message: each such process has locked a byte of a file beside the
+//! store, and the byte is its name.
 //!
 //! A lock says more than a process id: it is seen from every container that shares the directory,
-//! it needs no /proc, and the system releases it however the process dies. Not here: what is
-//! claimed (`step_rows`). Invariant: a process is taken for gone only if its file is gone, or if
-//! nobody locks it.
+//! it needs no /proc, and the system releases it however the process dies. A file for each process
+//! would have to be created, which takes some file systems longer than all that a message does
+//! besides. Not here: what is claimed (`step_rows`). Invariant: a process is taken for gone only if
+//! the file is gone, or if nobody locks its byte.
 
 use crate::digest;
 use crate::error::{Context, Result};
-use crate::files::lock::{self, LockFile};
-use crate::files::private;
+use crate::files::{byte_lock, private, regular};
+use std::fs::File;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The files of a store's processes, and our own.
+/// What the name of a process begins with; the number of its byte follows.
+const BYTE: &str = "byte:";
+
+/// The file whose bytes a store's processes lock, and our own lock.
 pub(crate) struct Holders {
-    directory: PathBuf,
-    /// Our name and its lock, once we have claimed something.
-    ours: Mutex<Option<(String, LockFile)>>,
+    path: PathBuf,
+    /// Our name and what holds its lock, once we have claimed something.
+    ours: Mutex<Option<(String, File)>>,
 }
 
 impl Holders {
     /// `store` is the path of the store.
     pub(crate) fn of(store: &Path) -> Holders {
-        Holders { directory: store.with_file_name("running"), ours: Mutex::default() }
+        Holders { path: store.with_file_name("running").join("processes"), ours: Mutex::default() }
     }
 
     /// The name of this process in the journal.
@@ -33,70 +37,54 @@ impl Holders {
         if let Some((name, _)) = &*ours {
             return Ok(name.clone());
         }
-        let taken =
-            self.take_name().context(format_args!("the store's directory {}", self.directory.display()));
+        let taken = self.take_name().context(self.path.display());
         let taken = taken.map_err(|error| error.remedy("let the user that runs carom write there"))?;
         let name = taken.0.clone();
         *ours = Some(taken);
         Ok(name)
     }
 
-    fn take_name(&self) -> io::Result<(String, LockFile)> {
-        let mut last = ErrorKind::WouldBlock.into();
-        for _ in 0..100 {
-            private::make_directory(&self.directory)?;
-            let name = digest::random_token(8);
-            match lock::try_take(&self.directory.join(&name)) {
-                Ok(Some(lock)) => return Ok((name, lock)),
-                // Another process has taken the new file for that of a dead one.
-                Ok(None) => {}
-                Err(error) if error.kind() == ErrorKind::NotFound => last = error,
-                Err(error) => return Err(error),
+    fn take_name(&self) -> io::Result<(String, File)> {
+        let file = match regular::open_to_change(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                self.path.parent().map_or(Ok(()), private::make_directory)?;
+                private::make_file(&self.path)?;
+                regular::open_to_change(&self.path)?
+            }
+            opened => opened?,
+        };
+        loop {
+            let name = format!("{BYTE}{}", digest::random_token(8));
+            let Some(byte) = byte_of(&name) else { continue };
+            if byte_lock::try_take(&file, byte)? {
+                return Ok((name, file));
             }
         }
-        Err(last)
     }
 
-    /// Whether a process has ended. One that an older release has named is not judged: its steps
+    /// Whether a process has ended. One that an earlier build has named is not judged: its steps
     /// are taken when their lease ends.
     pub(crate) fn is_gone(&self, name: &str) -> bool {
-        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-        match is_name {
-            true => self.is_unlocked(name),
-            false => !name.contains(':'),
-        }
-    }
-
-    fn is_unlocked(&self, name: &str) -> bool {
-        match lock::is_free(&self.directory.join(name)) {
-            Ok(free) => free,
-            Err(error) => error.kind() == ErrorKind::NotFound,
-        }
-    }
-
-    /// Removes the files of processes that were killed.
-    pub(crate) fn remove_stale(&self) {
-        for entry in std::fs::read_dir(&self.directory).into_iter().flatten().flatten() {
-            let _ = lock::remove_free(&entry.path());
+        match byte_of(name).map(|byte| byte_lock::is_free(&regular::open(&self.path)?, byte)) {
+            Some(Ok(free)) => free,
+            Some(Err(error)) => error.kind() == ErrorKind::NotFound,
+            None => name.is_empty(),
         }
     }
 
     /// This process claims nothing more.
     pub(crate) fn leave(&self) {
-        if let Some((name, _lock)) = self.ours().take() {
-            let _ = std::fs::remove_file(self.directory.join(name));
-        }
+        self.ours().take();
     }
 
-    fn ours(&self) -> MutexGuard<'_, Option<(String, LockFile)>> {
+    fn ours(&self) -> MutexGuard<'_, Option<(String, File)>> {
         self.ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Holders {
-    fn drop(&mut self) {
-        self.leave();
-    }
+/// The byte that a name stands for, among all that a file can have.
+fn byte_of(name: &str) -> Option<u64> {
+    u64::from_str_radix(name.strip_prefix(BYTE)?, 16).ok().map(|byte| byte >> 1)
 }
 
 #[cfg(test)]
@@ -104,49 +92,41 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_process_is_gone_when_nobody_locks_its_file() {
+    fn a_process_is_gone_when_nobody_locks_its_byte() {
         let home = std::env::temp_dir().join(format!("carom-holders-{:x}", fastrand::u64(..)));
         let store = home.join("carom.db");
         let (one, other) = (Holders::of(&store), Holders::of(&store));
         let (name, seen) = (one.this_process().unwrap(), other.this_process().unwrap());
         assert_eq!(one.this_process().unwrap(), name);
-        assert!(!other.is_gone(&name) && !one.is_gone(&seen) && other.is_gone("00") && other.is_gone(""));
-        assert!(!other.is_gone("4711:12345"), "named by an older release");
-        // As after kill -9: the file stays, the lock is gone.
-        std::fs::write(one.directory.join("dead"), "").unwrap();
-        assert!(one.is_gone("dead"));
-        one.remove_stale();
-        assert_eq!(std::fs::read_dir(&one.directory).unwrap().count(), 2);
+        assert!(!one.is_gone(&name) && !other.is_gone(&name) && !one.is_gone(&seen));
+        assert!(other.is_gone("byte:00") && other.is_gone(""));
+        assert!(!other.is_gone("4711:12345") && !other.is_gone("00ff"), "named by an earlier build");
         drop(one);
-        assert!(other.is_gone(&name));
-        let directory = other.directory.clone();
-        drop(other);
-        std::fs::remove_dir(directory).unwrap();
-        std::fs::remove_dir(home).unwrap();
+        assert!(other.is_gone(&name) && !other.is_gone(&seen));
+        other.leave();
+        assert!(other.is_gone(&seen));
+        assert_ne!(other.this_process().unwrap(), seen);
+        std::fs::remove_dir_all(home).unwrap();
+        assert!(other.is_gone(&seen) && other.is_gone(&name));
     }
 
     #[test]
-    fn whoever_removes_stale_files_takes_nobodys_name() {
+    fn of_many_at_once_each_has_a_name_that_is_its_own() {
         let home = std::env::temp_dir().join(format!("carom-holders-{:x}", fastrand::u64(..)));
         let store = home.join("carom.db");
-        let sweeper = Holders::of(&store);
         std::thread::scope(|scope| {
-            let workers: Vec<_> = (0..2)
-                .map(|_| {
-                    scope.spawn(|| {
-                        for _ in 0..300 {
-                            let one = Holders::of(&store);
-                            let name = one.this_process().unwrap();
-                            assert!(!sweeper.is_gone(&name));
-                        }
-                    })
-                })
-                .collect();
-            while workers.iter().any(|worker| !worker.is_finished()) {
-                sweeper.remove_stale();
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..300 {
+                        let (one, other) = (Holders::of(&store), Holders::of(&store));
+                        let name = one.this_process().unwrap();
+                        assert!(!other.is_gone(&name) && other.this_process().unwrap() != name);
+                        drop(one);
+                        assert!(other.is_gone(&name));
+                    }
+                });
             }
         });
-        std::fs::remove_dir(&sweeper.directory).unwrap();
-        std::fs::remove_dir(home).unwrap();
+        std::fs::remove_dir_all(home).unwrap();
     }
 }

@@ -42,7 +42,6 @@ struct Group {
 
 /// Returns the steps that were given up.
 pub(crate) fn purge(shared: &SharedConnection, now_ms: i64, deadline: Deadline) -> Result<Vec<PendingStep>> {
-    shared.holders().remove_stale();
     let mut given_up = Vec::new();
     while purge_piece(shared, now_ms, &mut given_up)? && !deadline.passed() {
         std::thread::sleep(PAUSE);

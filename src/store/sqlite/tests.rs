@@ -93,7 +93,7 @@ fn what_a_dead_process_had_taken_is_free_at_once() {
     let place = Place::new();
     let store = place.open();
     promise(&store, "k", vec![step(None, 0)], 0).unwrap();
-    owned_by(&place, "k", "4000000");
+    owned_by(&place, "k", "byte:4000000");
     assert_eq!(promise(&store, "k", vec![], 0).unwrap(), Standing::Open);
     assert_eq!(store.claim_due(2, LEASE, 10, u64::MAX).unwrap().due.len(), 1);
 }
