@@ -67,7 +67,8 @@ pub(crate) fn host(relay: Option<&str>) -> &str {
 /// text`.
 fn exim_answer(text: &str) -> Option<(&str, &str)> {
     const COMMANDS: [&str; 5] = ["MAIL FROM", "EHLO", "HELO", "LHLO", "STARTTLS"];
-    let (before, framed) = text.split_once(" error from remote mail server after ")?;
+    let (_, framed) = text.split_once(' ')?;
+    let framed = framed.strip_prefix("error from remote mail server after ")?;
     let is_reply = |at: &usize| smtp_reply::leading_code(&framed[*at..]).is_some();
     let at = framed.match_indices(": ").map(|(colon, _)| colon + 2).find(is_reply)?;
     let command = framed.strip_prefix("pipelined ").unwrap_or(framed);
@@ -75,7 +76,7 @@ fn exim_answer(text: &str) -> Option<(&str, &str)> {
     let stage = known.or(framed.starts_with("initial connection").then_some("CONNECT"));
     // AUTH, and what only later releases name: it is not the recipient that was answered.
     let stage = stage.unwrap_or_else(|| framed[..at - 2].split([' ', ':']).next().unwrap_or_default());
-    (!before.contains(' ')).then_some((stage, &framed[at..]))
+    Some((stage, &framed[at..]))
 }
 
 /// The code of another server's reply, or the one that the text begins with; 0 if there is none.

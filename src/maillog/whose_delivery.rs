@@ -27,8 +27,16 @@ pub(crate) fn whose(own: &OwnMail, submitter: Submitter, delivery: &Delivery<'_>
 /// `here.example[/run/carom/lmtp]`.
 fn is_sent_to_carom(own: &OwnMail, delivery: &Delivery<'_>) -> bool {
     let mut streams = delivery.route.sources();
-    let socket = delivery.relay.and_then(|relay| relay.split_once('[')).map_or("", |(_, socket)| socket);
-    let socket = socket.split(']').next().filter(|place| place.contains('/')).unwrap_or_default();
     streams.any(|(kind, name)| kind == SourceKind::Transport && own.is_into_carom(name))
-        || socket.split('/').any(|name| own.is_into_carom(name))
+        || delivery
+            .relay
+            .and_then(socket)
+            .is_some_and(|path| path.split('/').any(|name| own.is_into_carom(name)))
+}
+
+/// The path of a unix socket that a next hop names.
+fn socket(relay: &str) -> Option<&str> {
+    let may_have_one = relay.contains('/');
+    let (_, place) = may_have_one.then(|| relay.split_once('['))??;
+    place.split(']').next().filter(|place| place.contains('/'))
 }

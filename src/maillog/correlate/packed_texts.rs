@@ -53,6 +53,8 @@ impl<const N: usize> PackedTexts<N> {
         if place.end == self.memory.len() {
             self.memory.truncate(place.start);
             self.memory.push_str(text);
+        } else if place.is_empty() {
+            self.memory.insert_str(place.start, text);
         } else {
             self.memory.replace_range(place, text);
         }

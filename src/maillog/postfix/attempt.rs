@@ -8,7 +8,12 @@
 use super::line_end::without_line_end;
 use super::session_envelope::address;
 use crate::maillog::logged_status::LoggedStatus;
-use memchr::{memchr, memmem};
+use memchr::memchr;
+use memchr::memmem::Finder;
+use std::sync::LazyLock;
+
+/// Where a recipient ends, for what looks for another end of it in each line.
+static END_OF_RECIPIENT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b">, relay="));
 
 /// What Postfix logs about one recipient after trying it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -126,7 +131,7 @@ impl<'a> Attempt<'a> {
 /// Postfix 3.5), what a stranger puts into a local part looks like the rest of a line. The longest
 /// one is no mailbox, so nothing follows from it.
 fn doubtful_recipient<'a>(text: &'a [u8], rest: &[u8]) -> Option<&'a [u8]> {
-    let more = memmem::find(rest, b">, relay=")?;
+    let more = END_OF_RECIPIENT.find(rest)?;
     Some(&text[..text.len() - rest.len() + more])
 }
 
