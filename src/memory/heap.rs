@@ -7,12 +7,19 @@
 /// Bytes from which a block is mapped for itself.
 #[cfg(target_env = "gnu")]
 const LARGE: libc::c_int = 1 << 20;
+/// Bytes that the heap of a thread grows by beyond what is needed, and keeps: with none, it grows
+/// and shrinks with each message.
+#[cfg(target_env = "gnu")]
+const SPARE: libc::c_int = 256 << 10;
 
 /// From now on, in the whole process.
 #[cfg(target_env = "gnu")]
 pub(crate) fn give_large_blocks_back() {
-    // SAFETY: the call changes a number of the allocator, which locks itself for that.
-    unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE) };
+    // SAFETY: the calls change numbers of the allocator, which locks itself for that.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+        libc::mallopt(libc::M_TOP_PAD, SPARE);
+    }
 }
 
 /// Gives back what is free now, of all threads. It takes milliseconds: to be called when many small

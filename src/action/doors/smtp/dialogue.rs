@@ -13,6 +13,7 @@ use lettre::Address;
 use lettre::transport::smtp::commands::{Data, Ehlo, Mail, Quit, Rcpt, Rset, Starttls};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter, ServerInfo};
 use lettre::transport::smtp::response::{Response, Severity};
+use memchr::memmem;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -147,12 +148,13 @@ impl<'a> Session<'a> {
     fn finish(&self, connection: &mut Connection) -> Result<(), Fault> {
         let data = self.data.strip_suffix(b"\r\n").unwrap_or(&self.data);
         let mut sent = Vec::with_capacity(data.len() + data.len() / 64 + 8);
-        for line in data.split_inclusive(|byte| *byte == b'\n') {
-            if line.starts_with(b".") {
-                sent.push(b'.');
-            }
-            sent.extend_from_slice(line);
+        let mut done = 0;
+        let first = data.starts_with(b".").then_some(0);
+        for dot in first.into_iter().chain(memmem::find_iter(data, b"\n.").map(|end| end + 1)) {
+            sent.extend_from_slice(&data[done..=dot]);
+            done = dot;
         }
+        sent.extend_from_slice(&data[done..]);
         sent.extend_from_slice(b"\r\n.\r\n");
         connection.wire.send(&sent)?;
         connection.wire.accepted()?;
@@ -163,7 +165,7 @@ impl<'a> Session<'a> {
     /// Whether an address or a header field has characters beyond ASCII.
     fn is_international(&self) -> bool {
         let ascii = |address: &Address| AsRef::<str>::as_ref(address).is_ascii();
-        let header = self.data.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or(self.data.len());
+        let header = memmem::find(&self.data, b"\r\n\r\n").unwrap_or(self.data.len());
         !(ascii(&self.recipient) && self.sender.as_ref().is_none_or(ascii) && self.data[..header].is_ascii())
     }
 
