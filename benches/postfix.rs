@@ -120,7 +120,8 @@ impl Postfix {
                  proxymap unix - - n - - proxymap\nshowq unix n - n - - showq\n\
                  error unix - - n - - error\nretry unix - - n - - error\n\
                  scache unix - - n - 1 scache\n\
-                 carom-lmtp unix - - n - 10 lmtp\n  -o lmtp_send_xforward_command=yes\n\
+                 carom-lmtp unix - - n - 10 lmtp\n  -o lmtp_send_xforward_command=yes \
+                 -o lmtp_connection_cache_on_demand=no\n\
                  discard unix - - n - 10 discard\nanvil unix - - n - 1 anvil\n\
                  postlog unix-dgram n - n - 1 postlogd\n{}{}",
                 pipe("carom", &carom),

@@ -39,7 +39,9 @@ fn listeners_are_wired_until_disable_and_everything_is_then_as_before_to_the_byt
             assert!(main_cf.contains(line), "{line}: {main_cf}");
         }
         assert!(!main_cf.contains("carom_time_limit") && !main_cf.contains("smtpd_data"), "{main_cf}");
-        assert!(master_cf.contains("lmtp_send_xforward_command=yes"), "{master_cf}");
+        for set in ["lmtp_send_xforward_command=yes", "lmtp_connection_cache_on_demand=no"] {
+            assert!(master_cf.contains(set), "{set}: {master_cf}");
+        }
         let enabled = postfix.files();
         let again = postfix.run(&["enable"]);
         assert!(postfix.files() == enabled && !again.stdout.contains("postconf"), "{again:?}");
