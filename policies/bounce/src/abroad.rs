@@ -42,6 +42,7 @@ const RECIPIENT: &List = List::named("recipient");
 const CERTAIN: &List = List::named("recipient-only");
 const DOMAIN: &List = List::named("domain");
 const UNKNOWN: &List = List::named("unknown");
+const DISABLED: &List = List::named("disabled");
 const NO_SUCH: &List = List::named("no-such");
 const BESIDE: &List = List::named("beside-abroad");
 const RELATIVE: &List = List::named("relative-abroad");
@@ -224,7 +225,7 @@ fn is_followed(text: &[u8], noun: usize, last: usize) -> bool {
     let is_end = |word: &Range<usize>| word.end >= last || RELATIVE.has(&text[word.clone()]);
     let other = following(text, noun).take_while(|word| !is_end(word)).map(|word| &text[word]);
     let other = other.into_iter().find(|word| is_word(word) && !may_be_beside(word));
-    other.is_some_and(|word| !UNKNOWN.has(word) && !UNKNOWN.has_first(word))
+    other.is_some_and(|word| ![UNKNOWN, DISABLED].iter().any(|list| list.has(word) || list.has_first(word)))
 }
 
 /// Whether one of the lists has the word, or what an article with an apostrophe stands before.
@@ -242,74 +243,82 @@ fn is_word(word: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::found_words::expect_all;
 
-    fn of_another(text: &str, found: &str) -> bool {
-        let start = text.find(found).unwrap();
-        let span = start..start + found.len();
-        is_of_another_abroad(text.as_bytes(), &span) || is_where_from(text.as_bytes(), &span)
+    fn is_others(text: &[u8], span: &Range<usize>) -> bool {
+        is_of_another_abroad(text, span) || is_where_from(text, span)
     }
 
     #[test]
     fn what_a_thing_belongs_to_follows_it() {
-        for (text, found) in [
-            ("utilisateur postgres inconnu", "utilisateur postgres inconnu"),
-            ("compte du serveur ftp introuvable", "compte du serveur ftp introuvable"),
-            ("le quota de l'utilisateur est inconnu", "utilisateur est inconnu"),
-            ("benutzer des proxys unbekannt", "benutzer des proxys unbekannt"),
-            ("nis-benutzer nicht gefunden", "benutzer nicht gefunden"),
-            ("das ldap konto existiert nicht", "konto existiert nicht"),
-            ("account van de beheerder onbekend", "account van de beheerder onbekend"),
-            ("usuario del cortafuegos no existe", "usuario del cortafuegos no existe"),
-            ("la casella da cui proviene non esiste", "casella da cui proviene non esiste"),
-            ("gebruiker van de scanner onbekend", "gebruiker van de scanner onbekend"),
-            ("nieznany uzytkownik bazy", "nieznany uzytkownik"),
-            ("пользователь фильтра не найден", "пользователь фильтра не найден"),
-            ("数据库的用户不存在", "用户不存在"),
-            ("用户密钥无效", "用户密钥无效"),
-            ("帐号postgres无效", "帐号postgres无效"),
-            ("nobody用户不存在", "用户不存在"),
-            ("アカウント'backup'は存在しません", "アカウント'backup'は存在しません"),
-            ("klucz odbiorcy nie istnieje", "odbiorcy nie istnieje"),
-            ("папка пользователя не найдена", "пользователя не найден"),
-            ("destinataire inconnu dans la liste rouge", "destinataire inconnu"),
-            ("der schlussel zum postfach existiert nicht", "postfach existiert nicht"),
-            ("la llave para la cuenta no existe", "cuenta no existe"),
-            ("de erfgenaam van de mailbox bestaat niet", "mailbox bestaat niet"),
-            ("die liste enthalt eine unbekannte adresse", "unbekannte adresse"),
-            ("la regla contiene usuarios desconocidos", "usuarios desconocidos"),
-            ("usuario no encontrado en la lista de permitidos", "usuario no encontrado"),
-        ] {
-            assert!(of_another(text, found), "{text}");
-        }
+        expect_all(
+            is_others,
+            true,
+            &[
+                ("utilisateur postgres inconnu", "utilisateur postgres inconnu"),
+                ("compte du serveur ftp introuvable", "compte du serveur ftp introuvable"),
+                ("le quota de l'utilisateur est inconnu", "utilisateur est inconnu"),
+                ("benutzer des proxys unbekannt", "benutzer des proxys unbekannt"),
+                ("nis-benutzer nicht gefunden", "benutzer nicht gefunden"),
+                ("das ldap konto existiert nicht", "konto existiert nicht"),
+                ("account van de beheerder onbekend", "account van de beheerder onbekend"),
+                ("usuario del cortafuegos no existe", "usuario del cortafuegos no existe"),
+                ("la casella da cui proviene non esiste", "casella da cui proviene non esiste"),
+                ("gebruiker van de scanner onbekend", "gebruiker van de scanner onbekend"),
+                ("nieznany uzytkownik bazy", "nieznany uzytkownik"),
+                ("пользователь фильтра не найден", "пользователь фильтра не найден"),
+                ("数据库的用户不存在", "用户不存在"),
+                ("用户密钥无效", "用户密钥无效"),
+                ("帐号postgres无效", "帐号postgres无效"),
+                ("nobody用户不存在", "用户不存在"),
+                ("アカウント'backup'は存在しません", "アカウント'backup'は存在しません"),
+                ("klucz odbiorcy nie istnieje", "odbiorcy nie istnieje"),
+                ("папка пользователя не найдена", "пользователя не найден"),
+                ("destinataire inconnu dans la liste rouge", "destinataire inconnu"),
+                ("der schlussel zum postfach existiert nicht", "postfach existiert nicht"),
+                ("la llave para la cuenta no existe", "cuenta no existe"),
+                ("de erfgenaam van de mailbox bestaat niet", "mailbox bestaat niet"),
+                ("die liste enthalt eine unbekannte adresse", "unbekannte adresse"),
+                ("la regla contiene usuarios desconocidos", "usuarios desconocidos"),
+                ("usuario no encontrado en la lista de permitidos", "usuario no encontrado"),
+            ],
+        );
     }
 
     #[test]
     fn the_recipient_is_the_recipient() {
-        for (text, found) in [
-            ("utilisateur inconnu", "utilisateur inconnu"),
-            ("l'adresse que vous avez saisie est inconnue", "adresse que vous avez saisie est inconnue"),
-            ("la cuenta de correo no existe", "cuenta de correo no existe"),
-            (
-                "das postfach, an das sie schreiben, existiert nicht",
-                "postfach, an das sie schreiben, existiert nicht",
-            ),
-            ("e-mail-adresse unbekannt", "adresse unbekannt"),
-            ("l'indirizzo del destinatario non esiste", "destinatario non esiste"),
-            ("account van de ontvanger onbekend", "account van de ontvanger onbekend"),
-            ("destinataire inconnu de l'annuaire", "destinataire inconnu"),
-            ("nie ma takiego uzytkownika w domenie", "nie ma takiego uzytkownika"),
-            ("该用户不存在", "用户不存在"),
-            ("用户 @ 不存在", "用户 @ 不存在"),
-            ("a casella postale del destinatario non esiste", "destinatario non esiste"),
-            ("用户id不存在", "用户id不存在"),
-            ("адрес пользователя не найден", "адрес пользователя не найден"),
-            ("utilisateur inconnu dans la base de donnees", "utilisateur inconnu"),
-            ("benutzer nicht gefunden im verzeichnis", "benutzer nicht gefunden"),
-            ("usuario no encontrado en el directorio", "usuario no encontrado"),
-            ("nachricht fur den benutzer nicht gefunden", "benutzer nicht gefunden"),
-            ("mensaje para la cuenta no existe", "cuenta no existe"),
-        ] {
-            assert!(!of_another(text, found), "{text}");
-        }
+        expect_all(
+            is_others,
+            false,
+            &[
+                ("utilisateur inconnu", "utilisateur inconnu"),
+                ("l'adresse que vous avez saisie est inconnue", "adresse que vous avez saisie est inconnue"),
+                ("la cuenta de correo no existe", "cuenta de correo no existe"),
+                (
+                    "das postfach, an das sie schreiben, existiert nicht",
+                    "postfach, an das sie schreiben, existiert nicht",
+                ),
+                ("e-mail-adresse unbekannt", "adresse unbekannt"),
+                ("l'indirizzo del destinatario non esiste", "destinatario non esiste"),
+                ("account van de ontvanger onbekend", "account van de ontvanger onbekend"),
+                ("destinataire inconnu de l'annuaire", "destinataire inconnu"),
+                ("nie ma takiego uzytkownika w domenie", "nie ma takiego uzytkownika"),
+                ("该用户不存在", "用户不存在"),
+                ("用户 @ 不存在", "用户 @ 不存在"),
+                ("a casella postale del destinatario non esiste", "destinatario non esiste"),
+                ("用户id不存在", "用户id不存在"),
+                ("адрес пользователя не найден", "адрес пользователя не найден"),
+                ("utilisateur inconnu dans la base de donnees", "utilisateur inconnu"),
+                ("benutzer nicht gefunden im verzeichnis", "benutzer nicht gefunden"),
+                ("usuario no encontrado en el directorio", "usuario no encontrado"),
+                ("nachricht fur den benutzer nicht gefunden", "benutzer nicht gefunden"),
+                ("la boite aux lettres a ete supprimee", "boite aux lettres a ete supprimee"),
+                ("caixa postal com esse nome nao existe", "caixa postal com esse nome nao existe"),
+                ("nao ha nenhuma conta com esse nome", "nenhuma conta"),
+                ("la cuenta ha sido eliminada", "cuenta ha sido eliminada"),
+                ("il conto di posta e stato cancellato", "conto di posta e stato cancellato"),
+                ("mensaje para la cuenta no existe", "cuenta no existe"),
+            ],
+        );
     }
 }

@@ -81,43 +81,43 @@ fn is_held(text: &[u8], mut verb: Range<usize>, start: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn of_another(text: &str, found: &str) -> bool {
-        let start = text.find(found).unwrap();
-        is_called_so(text.as_bytes(), &(start..start + found.len()))
-    }
+    use crate::found_words::expect_all;
 
     #[test]
     fn another_is_called_so() {
-        for (text, found) in [
-            ("the group's keeper is an unknown user", "unknown user"),
-            ("our approver has been an unknown user since may", "unknown user"),
-            ("the sponsor's address is an invalid address", "invalid address"),
-            ("the delegate has become an unknown user", "unknown user"),
-            ("one delegate turned out to be an invalid recipient", "invalid recipient"),
-            ("a deputy is apparently an unknown user", "unknown user"),
-            ("the user list of the sponsor holds an invalid address", "invalid address"),
-            ("our list contains unknown recipient", "unknown recipient"),
-            ("the mail rule refers to a nonexistent mailbox", "nonexistent mailbox"),
-        ] {
-            assert!(of_another(text, found), "{text}");
-        }
+        expect_all(
+            is_called_so,
+            true,
+            &[
+                ("the group's keeper is an unknown user", "unknown user"),
+                ("our approver has been an unknown user since may", "unknown user"),
+                ("the sponsor's address is an invalid address", "invalid address"),
+                ("the delegate has become an unknown user", "unknown user"),
+                ("one delegate turned out to be an invalid recipient", "invalid recipient"),
+                ("a deputy is apparently an unknown user", "unknown user"),
+                ("the user list of the sponsor holds an invalid address", "invalid address"),
+                ("our list contains unknown recipient", "unknown recipient"),
+                ("the mail rule refers to a nonexistent mailbox", "nonexistent mailbox"),
+            ],
+        );
     }
 
     #[test]
     fn the_recipient_is_called_so() {
-        for (text, found) in [
-            ("it is an invalid mailbox", "invalid mailbox"),
-            ("this is an unknown user", "unknown user"),
-            ("the recipient is an unknown user", "unknown user"),
-            ("the problem is an unknown user", "unknown user"),
-            ("the address you tried is an invalid address", "invalid address"),
-            ("this appears to be an invalid address", "invalid address"),
-            ("it was sent to an unknown user", "unknown user"),
-            ("your request contains an invalid recipient", "invalid recipient"),
-            ("our server lists no such user", "no such user"),
-        ] {
-            assert!(!of_another(text, found), "{text}");
-        }
+        expect_all(
+            is_called_so,
+            false,
+            &[
+                ("it is an invalid mailbox", "invalid mailbox"),
+                ("this is an unknown user", "unknown user"),
+                ("the recipient is an unknown user", "unknown user"),
+                ("the problem is an unknown user", "unknown user"),
+                ("the address you tried is an invalid address", "invalid address"),
+                ("this appears to be an invalid address", "invalid address"),
+                ("it was sent to an unknown user", "unknown user"),
+                ("your request contains an invalid recipient", "invalid recipient"),
+                ("our server lists no such user", "no such user"),
+            ],
+        );
     }
 }

@@ -295,89 +295,102 @@ pub(crate) fn clause_start(text: &[u8], at: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::found_words::expect_all;
 
-    fn open(text: &str, found: &str) -> bool {
-        let start = text.find(found).unwrap();
-        let end = start + found.len();
-        is_open(text.as_bytes(), &(start..end))
-            || is_of_next(text.as_bytes(), &(start..end))
-            || is_elsewhere(text.as_bytes(), end)
-            || is_perhaps(found.as_bytes())
+    fn says_of_another(text: &[u8], span: &Range<usize>) -> bool {
+        is_open(text, span)
+            || is_of_next(text, span)
+            || is_elsewhere(text, span.end)
+            || is_perhaps(&text[span.clone()])
     }
 
     #[test]
     fn a_clause_says_whose_the_subject_is() {
-        for (text, found) in [
-            ("the mailbox from which it came is unknown", "mailbox from which it came is unknown"),
-            (
-                "the mailbox to which this alias points does not exist",
-                "mailbox to which this alias points does not exist",
-            ),
-            ("the address to which we must report is unknown", "address to which we must report is unknown"),
-            (
-                "the mailbox that the alias points to does not exist",
-                "mailbox that the alias points to does not exist",
-            ),
-            ("the account whose rules we ran does not exist", "account whose rules we ran does not exist"),
-            ("the user as whom we run is unknown", "user as whom we run is unknown"),
-            ("the server you belong to does not exist", "server you belong to does not exist"),
-            ("it is open whether the account exists: no", "account exists"),
-            ("the account might not exist", "account might not exist"),
-            ("user found, folder not found", "user found, folder not found"),
-            ("the user is not known to read letters", "user is not known"),
-            ("no such user on our allowlist", "no such user"),
-            ("no such user in the approved list", "no such user"),
-            ("no user found in ticket", "no user"),
-            ("mailbox not found on that shard", "mailbox not found"),
-            (
-                "the address you are mailing from does not exist",
-                "address you are mailing from does not exist",
-            ),
-            ("the mailbox we must answer to is gone", "mailbox we must answer to is gone"),
-            ("recipient check: unknown state", "recipient check: unknown"),
-        ] {
-            assert!(open(text, found), "{text}");
-        }
+        expect_all(
+            says_of_another,
+            true,
+            &[
+                ("the mailbox from which it came is unknown", "mailbox from which it came is unknown"),
+                (
+                    "the mailbox to which this alias points does not exist",
+                    "mailbox to which this alias points does not exist",
+                ),
+                (
+                    "the address to which we must report is unknown",
+                    "address to which we must report is unknown",
+                ),
+                (
+                    "the mailbox that the alias points to does not exist",
+                    "mailbox that the alias points to does not exist",
+                ),
+                (
+                    "the account whose rules we ran does not exist",
+                    "account whose rules we ran does not exist",
+                ),
+                ("the user as whom we run is unknown", "user as whom we run is unknown"),
+                ("the server you belong to does not exist", "server you belong to does not exist"),
+                ("it is open whether the account exists: no", "account exists"),
+                ("the account might not exist", "account might not exist"),
+                ("user found, folder not found", "user found, folder not found"),
+                ("the user is not known to read letters", "user is not known"),
+                ("no such user on our allowlist", "no such user"),
+                ("no such user in the approved list", "no such user"),
+                ("no user found in ticket", "no user"),
+                ("mailbox not found on that shard", "mailbox not found"),
+                (
+                    "the address you are mailing from does not exist",
+                    "address you are mailing from does not exist",
+                ),
+                ("the mailbox we must answer to is gone", "mailbox we must answer to is gone"),
+                ("recipient check: unknown state", "recipient check: unknown"),
+            ],
+        );
     }
 
     #[test]
     fn the_recipient_is_the_recipient() {
-        for (text, found) in [
-            (
-                "the account that you tried to reach does not exist",
-                "account that you tried to reach does not exist",
-            ),
-            ("the address you entered is unknown", "address you entered is unknown"),
-            ("the user is not known to this server", "user is not known"),
-            (
-                "the mailbox that the message was sent to does not exist",
-                "mailbox that the message was sent to does not exist",
-            ),
-            (
-                "the account that the sender tried to reach is unknown",
-                "account that the sender tried to reach is unknown",
-            ),
-            ("the user whose mailbox this was does not exist", "user whose mailbox this was does not exist"),
-            (
-                "the address to which your message was sent is unknown",
-                "address to which your message was sent is unknown",
-            ),
-            (
-                "the mailbox to which messages were sent is unknown",
-                "mailbox to which messages were sent is unknown",
-            ),
-            (
-                "the mailbox to which we tried to deliver is unknown",
-                "mailbox to which we tried to deliver is unknown",
-            ),
-            ("the mailbox to which it was sent is unknown", "mailbox to which it was sent is unknown"),
-            ("no such user in the directory", "no such user"),
-            ("user unknown in virtual mailbox table (in reply to rcpt", "user unknown"),
-            ("no such user at this host please check", "no such user"),
-            ("recipient: unknown", "recipient: unknown"),
-            ("sorry, user unknown", "user unknown"),
-        ] {
-            assert!(!open(text, found), "{text}");
-        }
+        expect_all(
+            says_of_another,
+            false,
+            &[
+                (
+                    "the account that you tried to reach does not exist",
+                    "account that you tried to reach does not exist",
+                ),
+                ("the address you entered is unknown", "address you entered is unknown"),
+                ("the user is not known to this server", "user is not known"),
+                (
+                    "the mailbox that the message was sent to does not exist",
+                    "mailbox that the message was sent to does not exist",
+                ),
+                (
+                    "the account that the sender tried to reach is unknown",
+                    "account that the sender tried to reach is unknown",
+                ),
+                (
+                    "the user whose mailbox this was does not exist",
+                    "user whose mailbox this was does not exist",
+                ),
+                (
+                    "the address to which your message was sent is unknown",
+                    "address to which your message was sent is unknown",
+                ),
+                (
+                    "the mailbox to which messages were sent is unknown",
+                    "mailbox to which messages were sent is unknown",
+                ),
+                (
+                    "the mailbox to which we tried to deliver is unknown",
+                    "mailbox to which we tried to deliver is unknown",
+                ),
+                ("the mailbox to which it was sent is unknown", "mailbox to which it was sent is unknown"),
+                ("no such user in the directory", "no such user"),
+                ("user not found in groupwise", "user not found"),
+                ("user unknown in virtual mailbox table (in reply to rcpt", "user unknown"),
+                ("no such user at this host please check", "no such user"),
+                ("recipient: unknown", "recipient: unknown"),
+                ("sorry, user unknown", "user unknown"),
+            ],
+        );
     }
 }

@@ -24,6 +24,8 @@ mod diagnostic;
 mod dialogue;
 mod double_array;
 mod first_rule;
+#[cfg(test)]
+mod found_words;
 mod framing;
 mod head;
 mod hosts;

@@ -89,32 +89,32 @@ fn is_because(text: &[u8], end: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn limited(text: &str, found: &str) -> bool {
-        let start = text.find(found).unwrap();
-        is_limited(text.as_bytes(), &(start..start + found.len()))
-    }
+    use crate::found_words::expect_all;
 
     #[test]
     fn some_mail_is_taken() {
-        for (text, found) in [
-            ("this server does not accept mail larger than 10 mb", "server does not accept mail"),
-            ("this domain does not accept mail outside business hours", "domain does not accept mail"),
-            ("no mail accepted for relaying", "no mail accepted for"),
-            ("no mail service for strangers", "no mail service for"),
-            ("smtp service not available for your ip", "smtp service not available for"),
-            ("the domain does not accept mail, your ip is blocked", "domain does not accept mail"),
-        ] {
-            assert!(limited(text, found), "{text}");
-        }
-        for (text, found) in [
-            ("this domain does not accept mail", "domain does not accept mail"),
-            ("this domain does not accept mail at all", "domain does not accept mail"),
-            ("no mail accepted for this domain", "no mail accepted for"),
-            ("the domain does not accept mail. see our site", "domain does not accept mail"),
-            ("the host does not accept mail for @", "host does not accept mail"),
-        ] {
-            assert!(!limited(text, found), "{text}");
-        }
+        expect_all(
+            is_limited,
+            true,
+            &[
+                ("this server does not accept mail larger than 10 mb", "server does not accept mail"),
+                ("this domain does not accept mail outside business hours", "domain does not accept mail"),
+                ("no mail accepted for relaying", "no mail accepted for"),
+                ("no mail service for strangers", "no mail service for"),
+                ("smtp service not available for your ip", "smtp service not available for"),
+                ("the domain does not accept mail, your ip is blocked", "domain does not accept mail"),
+            ],
+        );
+        expect_all(
+            is_limited,
+            false,
+            &[
+                ("this domain does not accept mail", "domain does not accept mail"),
+                ("this domain does not accept mail at all", "domain does not accept mail"),
+                ("no mail accepted for this domain", "no mail accepted for"),
+                ("the domain does not accept mail. see our site", "domain does not accept mail"),
+                ("the host does not accept mail for @", "host does not accept mail"),
+            ],
+        );
     }
 }

@@ -30,9 +30,10 @@ const BEFORE: usize = 64;
 const BEYOND: usize = 64;
 
 /// Lists of whole words of `words.toml`, each with the kind of its words.
-const LISTS: [(&List, u8); 8] = [
+const LISTS: [(&List, u8); 9] = [
     (List::named("or"), CHOICE),
     (List::named("if"), CONDITION),
+    (List::named("if-inverted"), CONDITION),
     (List::named("whenever"), CONDITION),
     (List::named("must-not"), CONDITION),
     (List::named("many-abroad"), MANY),
@@ -90,7 +91,8 @@ fn of_part(near: &[u8], start: usize, end: usize) -> u8 {
     if start == end {
         return 0;
     }
-    KINDS[place(near, start, end)]
+    let quoted = if near[start] == b'\'' { QUOTATION } else { 0 };
+    KINDS[place(near, start, end)] | quoted
 }
 
 /// What a byte says: the kinds that a mark may mean, or that it is of a part.
@@ -102,6 +104,7 @@ static BYTES: [u8; 256] = {
             0x80.. => ALL,
             b'%' => MANY,
             b',' => CLAUSE,
+            b'"' | b'`' => QUOTATION,
             byte if is_of_part(byte) => OF_PART,
             _ => 0,
         };
@@ -185,7 +188,13 @@ mod tests {
                 assert!(Near::to(&text, &(0..4)).may_be(kind), "{}", String::from_utf8_lossy(word));
             }
         }
-        for (text, kind) in [("no such user or so", CHOICE), ("80% unknown", MANY), ("users unknown", MANY)] {
+        for (text, kind) in [
+            ("no such user or so", CHOICE),
+            ("80% unknown", MANY),
+            ("users unknown", MANY),
+            ("user 'unknown' here", QUOTATION),
+            ("the \"user unknown\" text", QUOTATION),
+        ] {
             assert!(Near::to(text.as_bytes(), &(0..4)).may_be(kind), "{text}");
         }
     }
