@@ -184,9 +184,10 @@ impl Known {
         let sought = named(key, config);
         let to_forward = sources.found(store.messages_to_forward()).into_iter();
         let to_forward = to_forward.filter(|message| message.names(&sought));
-        let to_forward: HashSet<String> = to_forward.map(|message| message.key).collect();
+        let mut open: HashSet<String> = to_forward.map(|message| message.key).collect();
+        open.extend(sources.found(store.open_messages_named(key)));
         let mut messages = messages_of(&address, &notifications, &suppressed);
-        messages.extend(to_forward.iter().cloned());
+        messages.extend(open.iter().cloned());
         let log = log_about(&address, messages, sources);
         // As in the log, what never ran is left out.
         let notifications = notifications.into_iter().filter(|one| one.state != "skipped").collect();
@@ -199,7 +200,7 @@ impl Known {
             soft_bounces: Vec::new(),
             notifications,
             kept: Vec::new(),
-            pending: sources.found(pending_about(&sought, &to_forward, &log, store)),
+            pending: sources.found(pending_about(&sought, &open, &log, store)),
             log,
             under_way: Vec::new(),
             deliveries,
@@ -300,11 +301,11 @@ fn under_way(
     found
 }
 
-/// Steps of messages that have no line that names the key: because a kill came before it, or
-/// because only the message that is forwarded names it.
+/// Steps of messages that have no line yet, because their process is at work or was killed: of
+/// those that name the key, and of these `open` ones.
 fn pending_about(
     sought: &NamedAddress,
-    forwarded: &HashSet<String>,
+    open: &HashSet<String>,
     log: &[TrailRow],
     store: &Store,
 ) -> Result<Vec<PendingStep>> {
@@ -315,7 +316,7 @@ fn pending_about(
         let envelope = &step.envelope;
         let named = [Some(&step.key), step.address.as_ref(), envelope.queue_id.as_ref()];
         let named = named.into_iter().flatten().chain([&envelope.sender, &envelope.recipient]);
-        forwarded.contains(&step.key) || named.into_iter().any(|name| sought.is_in(name.as_bytes()))
+        open.contains(&step.key) || named.into_iter().any(|name| sought.is_in(name.as_bytes()))
     };
     let mut found = Vec::new();
     store.visit_shown_steps(&mut |step| {

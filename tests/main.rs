@@ -72,6 +72,7 @@ mod long_lists;
 mod kumomta;
 mod logs;
 mod lookup;
+mod lost_lines;
 mod loops;
 mod make_targets;
 mod many_names;

@@ -4,12 +4,11 @@
 //! after which its application is given up begins when the pause was last seen.
 
 use super::step_attempt::StepAttempt;
-use crate::clock::{self, HOUR_MS};
+use crate::clock::{self, HOUR_MS, MINUTE_MS};
 use crate::config::Application;
 use crate::plan::{Notification, StepEnd};
 use crate::store::{PAUSED, Performed, Store};
 
-const MINUTE_MS: i64 = 60_000;
 /// The longest time after which a held notification is looked at again.
 const LOOK_MS: i64 = 15 * MINUTE_MS;
 

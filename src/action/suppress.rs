@@ -51,7 +51,7 @@ pub(super) fn ended(entry: &Suppressed, became: ReportedEntry) -> Performed {
             (StepEnd::Succeeded, "suppressed", format!("{address} suppressed: {reason}"))
         }
         ReportedEntry::Known => {
-            let note = format!("{address} was suppressed before for the same failure");
+            let note = format!("{address} stays suppressed: the same failure suppressed it before");
             (StepEnd::Succeeded, "suppressed_before", note)
         }
         ReportedEntry::Removed => {

@@ -5,7 +5,6 @@
 
 use super::asked_store::{note_unreadable_log, store_or_fault};
 use super::deliveries::{self, Times};
-use super::outbox;
 use super::removal_line::removal_line;
 use super::suppression_line::shown;
 use super::terminal::{self, Terminal, note, print};
@@ -16,7 +15,9 @@ use crate::config::Config;
 use crate::error::{Context, Error, Exit, Result};
 use crate::files::command::quoted;
 use crate::find::Known;
+use crate::mailbox_syntax::with_needed_quotes;
 use crate::message_log::{StepNow, TrailRow};
+use crate::store::PendingStep;
 use crate::text::{counted, one_line, steers};
 use clap::Args;
 use std::fmt::Write as _;
@@ -88,8 +89,8 @@ fn words(known: &Known) -> String {
     for row in &known.log {
         text.push_str(&message(row));
     }
-    for step in &known.pending {
-        let _ = writeln!(text, "step         {}", outbox::row(step));
+    for steps in known.pending.chunk_by(|one, other| one.key == other.key) {
+        text.push_str(&without_line(steps));
     }
     for delivery in deliveries::table(&known.deliveries, Times::Whole).lines() {
         let _ = writeln!(text, "delivery     {delivery}");
@@ -114,6 +115,19 @@ fn words(known: &Known) -> String {
         );
     }
     text
+}
+
+/// A message that the log has no line of yet, and its steps below it.
+fn without_line(steps: &[PendingStep]) -> String {
+    let Some(PendingStep { envelope, since_ms, .. }) = steps.first() else { return String::new() };
+    let (since, queue_id) = (clock::rfc3339(*since_ms), envelope.queue_id.as_deref().unwrap_or("-"));
+    let [sender, recipient] =
+        [&envelope.sender, &envelope.recipient].map(|address| with_needed_quotes(address));
+    let why = "in work, or its process was killed: its line is still to come";
+    let first = format!("{since}  {queue_id}  <{sender}> to <{recipient}>  {why}");
+    let steps =
+        steps.iter().map(|step| format!("  step       {}\n", one_line(&StepNow::of_pending(step).text())));
+    format!("message      {}\n", one_line(&first)) + &steps.collect::<String>()
 }
 
 /// A line of the log, and its steps below it.

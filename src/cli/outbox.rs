@@ -114,10 +114,11 @@ fn show(store: &Store, wanted: &OutboxArgs, terminal: Terminal) -> Result<Exit> 
     out.finish()
 }
 
-pub(super) fn row(step: &PendingStep) -> String {
+fn row(step: &PendingStep) -> String {
     let due = if step.is_parked() { "parked".into() } else { clock::rfc3339(step.due_ms) };
     let target = one_line(step.target());
-    let (since, tries) = (clock::rfc3339(step.since_ms), counted(step.attempts, "try"));
+    let since = clock::rfc3339(step.since_ms);
+    let tries = if step.attempts == 0 { "not tried".into() } else { counted(step.attempts, "try") };
     let (action, id, note) = (&step.action, &step.id, one_line(&step.note));
     format!("{due:24} {action:10} {target:40} {tries:>9} since {since}  {id}  {note}")
 }

@@ -59,8 +59,8 @@ impl Tick<'_> {
 
     /// Takes what the message log has on record into the store.
     pub(super) fn fold_records(&mut self) {
-        let Some(store) = self.store.clone() else { return };
-        let log = MessageLog::open(self.config);
+        let (config, Some(store)) = (self.config, self.store.clone()) else { return };
+        let log = MessageLog::open(config);
         self.part("message log", || log.take_unwritten());
         self.part("records", || log.fold(&store, Deadline::after(RECORDS)));
     }

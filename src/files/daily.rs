@@ -3,23 +3,29 @@
 //!
 //! A day ends without a rename, so that none of many writers loses a line. Not here: what the lines
 //! say. Invariants: lines are one write(2) in append mode, and never continue a line that a crash
-//! or a full disk cut off; before the first of them the file's name is durable; only files named
-//! like this are removed, and never today's for its size.
+//! or a full disk cut off, which one of many writers ends; before the first of them the file's name
+//! is durable; only files named like this are removed, and never today's for its size.
 
 use super::publish::{publish_link, sync_directory};
 use super::{private, probe, regular};
 use crate::clock::{self, DAY_MS};
 use crate::error::{Context, Result};
 use crate::text::bounded;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// Longest line of a log in bytes. What is on record is never cut.
 pub(crate) const MAX_LINE: usize = 16 << 10;
 /// Endings of files that cannot be read as lines.
 const COMPRESSED: [&str; 4] = [".gz", ".xz", ".zst", ".bz2"];
+
+/// How long a writer waits for another one that ends a line, and between two tries.
+const LOCKED: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// The file of one day.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,8 +80,8 @@ fn put_what_fits(directory: &Path, name: &str, lines: &[u8]) -> io::Result<(File
         is_cut = !ends_line(&file, length)?;
     }
     if is_cut {
-        let written = write(&file, &[b"\n", lines].concat())?;
-        return Ok((file, written.saturating_sub(1)));
+        let written = end_and_write(&file, lines)?;
+        return Ok((file, written));
     }
     let written = write(&file, lines)?;
     // Since the look at the file's end, another writer may have been cut off there: then the first
@@ -83,11 +89,41 @@ fn put_what_fits(directory: &Path, name: &str, lines: &[u8]) -> io::Result<(File
     let start = rustix::fs::tell(&file)?.saturating_sub(written as u64);
     if start > 0 && !ends_line(&file, start)? {
         let first = lines.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-        if written < first.len() || write(&file, &[b"\n", first].concat())? <= first.len() {
+        if written < first.len() || end_and_write(&file, first)? < first.len() {
             return Ok((file, 0));
         }
     }
     Ok((file, written))
+}
+
+/// Writes lines after one that was cut off and that nobody has ended yet. Returns how many of their
+/// bytes were written.
+fn end_and_write(file: &File, lines: &[u8]) -> io::Result<usize> {
+    let is_alone = lock_for_a_moment(file);
+    let written = (|| {
+        let length = file.metadata()?.len();
+        match length == 0 || ends_line(file, length)? {
+            true => write(file, lines),
+            false => write(file, &[b"\n", lines].concat()).map(|written| written.saturating_sub(1)),
+        }
+    })();
+    if is_alone {
+        let _ = file.unlock();
+    }
+    written
+}
+
+/// Keeps others from ending the same line. Whoever holds the lock for longer hangs: an empty line
+/// is better than waiting for that.
+fn lock_for_a_moment(file: &File) -> bool {
+    let until = Instant::now() + LOCKED;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return true,
+            Err(TryLockError::WouldBlock) if Instant::now() < until => thread::sleep(PAUSE),
+            Err(_) => return false,
+        }
+    }
 }
 
 /// Whether today's file takes lines, or could be made. Makes nothing.
@@ -266,6 +302,29 @@ mod tests {
         assert_eq!(left(350), 4, "and one log of the day before");
         assert!(directory.join(format!("messages-{}.log", date(1))).exists());
         assert_eq!(left(1), 3, "today's stay");
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn one_of_many_writers_ends_a_line_that_was_cut_off() {
+        let directory = std::env::temp_dir().join(format!("carom-log-{:x}", fastrand::u64(..)));
+        fs::create_dir(&directory).unwrap();
+        let path = directory.join(format!("messages-{}.log", date(clock::now_ms())));
+        for _ in 0..40 {
+            fs::write(&path, "a line\ncut o").unwrap();
+            let together = std::sync::Barrier::new(8);
+            thread::scope(|scope| {
+                for writer in 0..8 {
+                    let (directory, together) = (&directory, &together);
+                    scope.spawn(move || {
+                        together.wait();
+                        append(directory, "messages", &format!("line {writer}")).unwrap();
+                    });
+                }
+            });
+            let text = fs::read_to_string(&path).unwrap();
+            assert!(!text.contains("\n\n") && text.lines().count() == 10, "{text}");
+        }
         fs::remove_dir_all(&directory).unwrap();
     }
 

@@ -4,6 +4,7 @@
 //! delivery keeps its row.
 
 use crate::maillog::Delivery;
+use crate::maillog::delivery_texts::{MANY, NAMES, in_order};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Statement, ToSql};
 
@@ -11,22 +12,14 @@ use rusqlite::{Connection, Statement, ToSql};
 const PROBES: i64 = 1 << 16;
 
 /// Texts of a delivery, as they are written and read.
-pub(crate) const TEXTS: [&str; 14] = [
-    "status",
-    "queue_id",
-    "message_id",
-    "client_id",
-    "sender",
-    "recipient",
-    "original_recipient",
-    "relay",
-    "dsn",
-    "reply",
-    "host",
-    "requeued_as",
-    "parent",
-    "notification",
-];
+pub(crate) const TEXTS: [&str; 1 + MANY] = {
+    let (mut all, mut at) = (["status"; 1 + MANY], 0);
+    while at < MANY {
+        all[at + 1] = NAMES[at];
+        at += 1;
+    }
+    all
+};
 /// Texts that are only written, or not read as they are.
 const OTHER_TEXTS: [&str; 2] = ["delays", "logged_category"];
 /// The number of the row comes first.
@@ -88,26 +81,11 @@ impl<'i> DeliveryRow<'i> {
             d.size.and_then(|size| i64::try_from(size).ok()).map(Value::Integer),
             d.nrcpt.map(|nrcpt| Value::Integer(nrcpt.into())),
         ];
-        let texts: [Option<&str>; TEXTS.len()] = [
-            Some(d.status.name()),
-            d.queue_id,
-            d.message_id,
-            d.client_id,
-            d.sender,
-            d.recipient,
-            d.original_recipient,
-            d.relay,
-            d.dsn,
-            d.reply,
-            d.host,
-            d.requeued_as,
-            d.parent,
-            d.notification,
-        ];
+        let texts = [Some(d.status.name())].into_iter().chain(in_order(d)).chain([d.delays, d.category]);
         for (at, number) in (2..).zip(numbers) {
             self.bind(at, number)?;
         }
-        for (at, text) in (NUMBERS.len() + 1..).zip(texts.into_iter().chain([d.delays, d.category])) {
+        for (at, text) in (NUMBERS.len() + 1..).zip(texts) {
             self.bind_text(at, text)?;
         }
         let first = row_id(d);

@@ -3,6 +3,7 @@
 use super::delivery_row::TEXTS;
 use super::stored_routes;
 use crate::clock;
+use crate::maillog::delivery_texts::{DeliveryTexts, MANY};
 use crate::maillog::{LoggedStatus, Whose};
 use rusqlite::Row;
 use serde::{Serialize, Serializer};
@@ -109,13 +110,13 @@ pub(crate) const FROM: &str =
     "deliveries LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route";
 
 pub(crate) fn stored_delivery<'r, T: From<&'r str>>(row: &'r Row<'_>) -> rusqlite::Result<StoredDelivery<T>> {
-    let mut texts = [None; TEXTS.len() + OF_MEANING.len()];
-    for (at, text) in (NUMBERS.len()..).zip(&mut texts) {
-        *text = row.get_ref(at)?.as_str_or_null()?;
+    let text = |at: usize| row.get_ref(at)?.as_str_or_null().map_err(rusqlite::Error::from);
+    let status = text(NUMBERS.len())?.unwrap_or_default();
+    let (mut texts, mut meaning) = ([None; MANY], [None; OF_MEANING.len()]);
+    for (at, found) in (NUMBERS.len() + 1..).zip(texts.iter_mut().chain(&mut meaning)) {
+        *found = text(at)?;
     }
-    let status = texts[0].unwrap_or_default();
-    let [
-        _,
+    let DeliveryTexts {
         queue_id,
         message_id,
         client_id,
@@ -129,12 +130,8 @@ pub(crate) fn stored_delivery<'r, T: From<&'r str>>(row: &'r Row<'_>) -> rusqlit
         requeued_as,
         parent,
         notification,
-        reason,
-        category,
-        severity,
-        about,
-        rule,
-    ] = texts.map(|text| text.map(T::from));
+    } = DeliveryTexts::of(texts.map(|text| text.map(T::from)));
+    let [reason, category, severity, about, rule] = meaning.map(|text| text.map(T::from));
     let route = stored_routes::route(row, ROUTE)?;
     let sources = stored_routes::sources(&route);
     Ok(StoredDelivery {

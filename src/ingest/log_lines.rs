@@ -7,7 +7,7 @@
 use super::delivery_counter::{ChangedDeliveries, DeliveryCounter};
 use crate::deadline::Deadline;
 use crate::error::Result;
-use crate::maillog::correlate::{Correlator, Shelf};
+use crate::maillog::correlate::{Correlator, QueuedMessage, Shelf};
 use crate::maillog::tail::Tail;
 use crate::maillog::{Delivery, PackedDeliveries};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -64,6 +64,12 @@ pub(crate) struct TransactionEnd<'w> {
 }
 
 impl TransactionEnd<'_> {
+    /// The same if messages took so long to come back from the shelf: that is done once for each
+    /// transaction, and leaves it its time, or else a huge message would make each a short one.
+    fn after_loading(self, loading: Duration) -> Self {
+        TransactionEnd { since: self.since + loading.min(self.size.time), ..self }
+    }
+
     /// Whether it ends after this many bytes.
     pub(crate) fn is_reached(&self, bytes: u64) -> bool {
         bytes >= self.size.bytes
@@ -80,6 +86,27 @@ pub(crate) struct BytesRead {
     pub(crate) bytes: u64,
     pub(crate) ahead: u64,
     pub(crate) memory: u64,
+}
+
+/// A shelf, and how long messages took to come back from it.
+struct TimedShelf<'s> {
+    shelf: &'s mut dyn Shelf,
+    loading: Duration,
+}
+
+impl Shelf for TimedShelf<'_> {
+    fn put(&mut self, message: QueuedMessage) {
+        self.shelf.put(message);
+    }
+
+    fn take(&mut self, host: &str, queue_id: &str) -> Option<QueuedMessage> {
+        let began = Instant::now();
+        let found = self.shelf.take(host, queue_id);
+        if found.is_some() {
+            self.loading += began.elapsed();
+        }
+        found
+    }
 }
 
 pub(crate) struct LogLines<'t> {
@@ -100,12 +127,13 @@ impl LogLines<'_> {
         mut give: impl FnMut(ChangedDeliveries, BytesRead) -> Result<()>,
     ) -> Result<bool> {
         let LogLines { tail, end, before } = self;
+        let shelf = &mut TimedShelf { shelf, loading: Duration::ZERO };
         let mut changed = room();
         for chunks in 1.. {
             let bytes = tail.notes().bytes - before;
             let memory = correlator.weight() + counter.counts.weight() as u64;
             let read = BytesRead { bytes, ahead: tail.ahead(), memory };
-            let full = end.is_reached(read.bytes) || counter.counts.is_full();
+            let full = end.after_loading(shelf.loading).is_reached(read.bytes) || counter.counts.is_full();
             let next = if full { None } else { tail.next_chunk()? };
             let mut given = Ok(());
             let take = |delivery: &Delivery<'_>| {
@@ -129,5 +157,25 @@ impl LogLines<'_> {
             correlator.read(chunk.lines, shelf);
         }
         Ok(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn loading_messages_leaves_a_transaction_its_time() {
+        let stop = AtomicBool::new(false);
+        let (time, share) = (Duration::from_secs(12), Deadline::after(Duration::from_secs(100)));
+        let size = TransactionSize { bytes: 100, time };
+        let since = Instant::now().checked_sub(Duration::from_secs(15)).unwrap();
+        let end = TransactionEnd { since, size, stop: &stop, share };
+        assert!(end.is_reached(0) && end.after_loading(Duration::from_secs(1)).is_reached(0));
+        let loaded = end.after_loading(Duration::from_secs(10));
+        assert!(!loaded.is_reached(0) && loaded.is_reached(100));
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(25)).unwrap();
+        let end = TransactionEnd { since: long_ago, ..end };
+        assert!(end.after_loading(Duration::from_secs(1000)).is_reached(0), "not without limit");
     }
 }

@@ -14,6 +14,7 @@ pub(crate) mod whose;
 pub(crate) mod delivery_route;
 pub(crate) mod delivery;
 mod whose_delivery;
+pub(crate) mod delivery_texts;
 pub(crate) mod packed_deliveries;
 pub(crate) mod logged_reply;
 pub(crate) mod shape;

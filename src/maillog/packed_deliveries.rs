@@ -5,11 +5,12 @@
 
 use super::delivery::{Delivery, ReportedState};
 use super::delivery_route::DeliveryRoute;
+use super::delivery_texts::{self, DeliveryTexts, MANY};
 use super::logged_status::LoggedStatus;
 use super::whose::Whose;
 
-/// Texts of a delivery: fifteen, and the seven of its route.
-const TEXTS: usize = 22;
+/// Texts of its route.
+const OF_ROUTE: usize = 7;
 /// Bytes that the texts of a delivery usually have together.
 const USUAL: usize = 320;
 /// The length of a text that is absent.
@@ -30,9 +31,12 @@ struct PackedDelivery {
     delay: Option<f64>,
     size: Option<u64>,
     before: Option<ReportedState>,
-    /// Where its texts begin, and the length of each.
+    /// Where its texts begin, and the length of each, as they follow each other.
     start: usize,
-    lengths: [u32; TEXTS],
+    lengths: [u32; MANY],
+    /// Category and delays.
+    other_lengths: [u32; 2],
+    route_lengths: [u32; OF_ROUTE],
     nrcpt: Option<u32>,
     attempts: u32,
     status: LoggedStatus,
@@ -68,9 +72,13 @@ impl PackedDeliveries {
 
     pub(crate) fn push(&mut self, delivery: &Delivery<'_>) {
         let start = self.texts.len();
-        let texts = texts(delivery);
-        let lengths = texts.map(|text| text.map_or(ABSENT, |text| text.len() as u32));
-        self.texts.extend(texts.into_iter().flatten());
+        let mut push = |text: Option<&str>| {
+            self.texts.push_str(text.unwrap_or_default());
+            text.map_or(ABSENT, |text| text.len() as u32)
+        };
+        let lengths = delivery_texts::in_order(delivery).map(&mut push);
+        let other_lengths = [delivery.category, delivery.delays].map(&mut push);
+        let route_lengths = delivery.route.texts().map(&mut push);
         let Delivery { id, first_seen, last_seen, delay, size, before, nrcpt, attempts, status, .. } =
             *delivery;
         let superseded = delivery.superseded;
@@ -83,6 +91,8 @@ impl PackedDeliveries {
             before,
             start,
             lengths,
+            other_lengths,
+            route_lengths,
             nrcpt,
             attempts,
             status,
@@ -108,7 +118,12 @@ impl PackedDeliveries {
     pub(crate) fn delivery(&self, at: usize) -> Delivery<'_> {
         let packed = &self.packed[at];
         let mut rest = &self.texts[packed.start..];
-        let [
+        let mut take = |length: u32| {
+            let (text, after) = rest.split_at((length != ABSENT).then_some(length as usize)?);
+            rest = after;
+            Some(text)
+        };
+        let DeliveryTexts {
             queue_id,
             message_id,
             client_id,
@@ -118,18 +133,13 @@ impl PackedDeliveries {
             relay,
             dsn,
             reply,
-            category,
-            delays,
             host,
             requeued_as,
             parent,
             notification,
-            route @ ..,
-        ] = packed.lengths.map(|length| {
-            let (text, after) = rest.split_at((length != ABSENT).then_some(length as usize)?);
-            rest = after;
-            Some(text)
-        });
+        } = DeliveryTexts::of(packed.lengths.map(&mut take));
+        let [category, delays] = packed.other_lengths.map(&mut take);
+        let route = packed.route_lengths.map(&mut take);
         let PackedDelivery { id, first_seen, last_seen, delay, size, before, nrcpt, attempts, .. } = *packed;
         Delivery {
             id,
@@ -160,35 +170,6 @@ impl PackedDeliveries {
             superseded: packed.superseded,
         }
     }
-}
-
-/// The texts of a delivery, in the order in which they are packed.
-fn texts<'a>(delivery: &Delivery<'a>) -> [Option<&'a str>; TEXTS] {
-    let [vmta, pool, ip, transport, instance, campaign, tls] = delivery.route.texts();
-    [
-        delivery.queue_id,
-        delivery.message_id,
-        delivery.client_id,
-        delivery.sender,
-        delivery.recipient,
-        delivery.original_recipient,
-        delivery.relay,
-        delivery.dsn,
-        delivery.reply,
-        delivery.category,
-        delivery.delays,
-        delivery.host,
-        delivery.requeued_as,
-        delivery.parent,
-        delivery.notification,
-        vmta,
-        pool,
-        ip,
-        transport,
-        instance,
-        campaign,
-        tls,
-    ]
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub(crate) struct LaterLine<'a> {
     id: &'a str,
     #[serde(flatten)]
     envelope: &'a Envelope,
-    /// Of a message that was delivered again: its Message-ID, and that of the message that it
+    /// Its Message-ID, and of a message that was delivered again that of the message that it
     /// reports about. Its first delivery may have died before its line.
     #[serde(skip_serializing_if = "Option::is_none")]
     message_id: Option<String>,
@@ -50,19 +50,23 @@ impl<'a> LaterLine<'a> {
         verdict: &'a Verdict,
         before: &'a PromisedLine,
     ) -> LaterLine<'a> {
-        let message_id = done.mail.message_id();
         let (about, addresses) = (before.about.as_deref(), &before.addresses[..]);
         let line = LaterLine::outbox(done);
-        LaterLine { event: "redelivery", verdict: Some(verdict), message_id, about, addresses, ..line }
+        LaterLine { event: "redelivery", verdict: Some(verdict), about, addresses, ..line }
     }
 
     pub(super) fn outbox(StepsDone { mail, ended }: StepsDone<'a>) -> LaterLine<'a> {
-        let line = LaterLine::given_up(mail.key.text(), &mail.envelope, ended);
+        let line = LaterLine::of_steps(mail.key.text(), &mail.envelope, ended).named(mail.message_id());
         LaterLine { file: mail.file_name(), ..line }
     }
 
-    /// Steps of a message that were given up without another try.
-    pub(super) fn given_up(id: &'a str, envelope: &'a Envelope, results: &'a [Ended]) -> LaterLine<'a> {
+    /// Of the message with this Message-ID.
+    pub(super) fn named(self, message_id: Option<String>) -> LaterLine<'a> {
+        LaterLine { message_id, ..self }
+    }
+
+    /// Steps of a message that ended without a process that has the message itself.
+    pub(super) fn of_steps(id: &'a str, envelope: &'a Envelope, results: &'a [Ended]) -> LaterLine<'a> {
         let time = clock::rfc3339(clock::now_ms());
         let (message_id, about, file, verdict, reason) = (None, None, None, None, None);
         let (event, addresses) = ("outbox", &[][..]);
@@ -71,7 +75,7 @@ impl<'a> LaterLine<'a> {
 
     /// The file of a message was given up.
     pub(super) fn failed(id: &'a str, envelope: &'a Envelope, file: &str, why: &'a str) -> LaterLine<'a> {
-        let line = LaterLine::given_up(id, envelope, &[]);
+        let line = LaterLine::of_steps(id, envelope, &[]);
         LaterLine { event: "failed", file: Some(file.to_owned()), reason: Some(why), ..line }
     }
 
@@ -84,7 +88,7 @@ impl<'a> LaterLine<'a> {
         let LaterLine { time, event, id, results, file, reason, .. } = self;
         let (results, nothing) = (&shorter_results(results)[..], Envelope::default());
         let (time, file, envelope) = (time.clone(), file.clone(), &nothing);
-        let nobody = LaterLine::given_up(id, envelope, results);
+        let nobody = LaterLine::of_steps(id, envelope, results);
         let short = LaterLine { time, event, file, reason: *reason, ..nobody };
         serde_json::to_string(&short).unwrap_or_default()
     }

@@ -140,7 +140,7 @@ impl MessageLog {
         };
         for steps in steps.chunk_by(|a, b| a.key == b.key) {
             let results: Vec<Ended> = steps.iter().map(ended).collect();
-            self.append_later(&[LaterLine::given_up(&steps[0].key, &steps[0].envelope, &results)]);
+            self.append_later(&[LaterLine::of_steps(&steps[0].key, &steps[0].envelope, &results)]);
         }
     }
 

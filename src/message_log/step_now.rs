@@ -7,7 +7,7 @@
 use super::logged_event::LoggedStep;
 use crate::clock;
 use crate::plan::state_as_written;
-use crate::store::{NotificationState, StepOnRecord, Store};
+use crate::store::{NotificationState, PendingStep, StepOnRecord, Store};
 use crate::text::counted;
 use serde::Serialize;
 
@@ -57,6 +57,15 @@ impl StepNow {
         StepNow { step: 0, action: event, state, at: None, due_ms, tries: Some(attempts), note, retry }
     }
 
+    /// The same of a step that waits.
+    pub(crate) fn of_pending(step: &PendingStep) -> StepNow {
+        let state = if step.is_parked() { "parked" } else { "pending" };
+        let PendingStep { id, step, action, due_ms, attempts, note, .. } = step.clone();
+        let retry = (state == "parked").then(|| retry(&id));
+        let due_ms = (state == "pending").then_some(due_ms);
+        StepNow { step, action, state, at: None, due_ms, tries: Some(attempts), note, retry }
+    }
+
     /// Whether it has forwarded the message to an operator.
     pub(super) fn has_forwarded(&self) -> bool {
         self.action == "forward" && self.state == "succeeded"
@@ -96,8 +105,9 @@ impl StepNow {
             text.push_str(&format!(" {at}"));
         }
         let due = due_ms.map(|due_ms| format!("next try {}", clock::rfc3339(due_ms)));
+        let tries = tries.filter(|tries| *tries > 1 || *state == "pending");
         let tries =
-            tries.filter(|tries| *tries > 1 || *state == "pending").map(|tries| counted(tries, "try"));
+            tries.map(|tries| if tries == 0 { "not tried yet".to_owned() } else { counted(tries, "try") });
         let more: Vec<String> = tries.into_iter().chain(due).collect();
         if !more.is_empty() {
             text.push_str(&format!(" ({})", more.join(", ")));

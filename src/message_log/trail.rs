@@ -274,8 +274,12 @@ impl Reading<'_> {
             self.later.insert(message.clone(), later);
         }
         if !event.is_deferral() && (is_decision || is_newest) {
-            let is_whole = is_decision || event.results.is_empty();
-            step_now::look_up(&mut steps, self.store, &message, is_whole);
+            let adds_nothing = !is_decision && event.results.is_empty();
+            step_now::look_up(&mut steps, self.store, &message, is_decision || adds_nothing);
+            if adds_nothing {
+                // What is over is said by the line of the decision.
+                steps.retain(StepNow::is_open);
+            }
         }
         let deferred = event.is_deferral().then(|| (1, event.time.clone()));
         let is_decided = self.is_decided_since(&event);

@@ -75,6 +75,7 @@ impl TrailRow {
         if let Some(line) = line {
             event.counted = line.counted.iter().map(|(name, many)| (name.to_owned(), many)).collect();
             event.about = event.about.take().or(line.about);
+            event.message_id = event.message_id.take().or(line.message_id);
             self.is_counted = true;
         }
         true

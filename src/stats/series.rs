@@ -4,6 +4,7 @@
 
 use super::outcomes::Outcomes;
 use super::period::Period;
+use crate::clock::MINUTE_MS;
 use serde::{Deserialize, Serialize};
 
 /// What changed in one step of time.
@@ -36,7 +37,6 @@ impl Resolution {
     }
 }
 
-const MINUTE_MS: i64 = 60_000;
 /// Lengths that people divide time into, in minutes.
 const USUAL: [i64; 17] =
     [1, 2, 5, 10, 15, 30, 60, 120, 180, 240, 360, 720, 1440, 2 * 1440, 7 * 1440, 14 * 1440, 28 * 1440];

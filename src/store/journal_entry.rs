@@ -31,6 +31,9 @@ pub(crate) struct PromisedLine {
     /// The Message-ID of the message that it reports about.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) about: Option<String>,
+    /// Its own Message-ID.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) message_id: Option<String>,
     /// Addresses that it is about, if no step of it names them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) addresses: Vec<String>,

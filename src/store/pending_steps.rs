@@ -38,6 +38,11 @@ impl Store {
         pending_rows::steps_at(&self.db, places)
     }
 
+    /// The keys of messages with pending or parked steps that have this Message-ID.
+    pub(crate) fn open_messages_named(&self, message_id: &str) -> Result<Vec<String>> {
+        pending_rows::open_messages_named(&self.db, message_id)
+    }
+
     /// Messages that are still to be forwarded.
     pub(crate) fn messages_to_forward(&self) -> Result<Vec<ForwardedMessage>> {
         pending_rows::messages_to_forward(&self.db)

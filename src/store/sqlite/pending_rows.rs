@@ -102,6 +102,15 @@ fn pending(row: &Row<'_>) -> rusqlite::Result<PendingStep> {
     })
 }
 
+pub(crate) fn open_messages_named(shared: &SharedConnection, message_id: &str) -> Result<Vec<String>> {
+    const NAMED: &str = "SELECT key FROM journal WHERE key IN (
+        SELECT key FROM steps INDEXED BY steps_due WHERE state = 'pending' UNION
+        SELECT key FROM steps INDEXED BY steps_parked WHERE state = 'parked')
+        AND instr(lower(plan), lower(?1))";
+    let named = format!("\"message_id\":{}", Value::from(message_id));
+    shared.read(|db| db.prepare(NAMED)?.query_map([named], |row| row.get(0))?.collect())
+}
+
 /// Messages that are still to be forwarded, with their texts, or where these are.
 pub(crate) fn messages_to_forward(shared: &SharedConnection) -> Result<Vec<ForwardedMessage>> {
     // Each state has its index, which finds few among all steps.

@@ -173,7 +173,8 @@ pub(crate) struct PromiseRows {
 impl PromiseRows {
     fn of_message(mail: &Mail, promise: &Promise<'_>, owner: &str) -> Result<PromiseRows> {
         let (counted, about) = (promise.tally.clone(), promise.about.map(str::to_owned));
-        let line = PromisedLine { counted, about, addresses: promise.addresses.to_vec() };
+        let (addresses, message_id) = (promise.addresses.to_vec(), mail.message_id());
+        let line = PromisedLine { counted, about, message_id, addresses };
         Ok(PromiseRows {
             policy: promise.policy.to_owned(),
             seed: mail.seed,
