@@ -15,7 +15,7 @@ use crate::message_log::MessageLog;
 use crate::message_log::blanking::{self, LogErasure};
 use crate::named_address::NamedAddress;
 use crate::store::suppression_target::normal_target;
-use crate::store::{Store, StoreErasure, ToErase};
+use crate::store::{Store, StoreErasure, ToErase, set_aside};
 use serde::Serialize;
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -65,11 +65,16 @@ pub(crate) struct Left {
     pub(crate) pending_deliveries: usize,
     /// Logs that somebody has compressed.
     pub(crate) compressed_logs: Vec<PathBuf>,
+    /// Databases that were moved away, as damaged ones are: nothing is removed from them.
+    pub(crate) moved_away: Vec<PathBuf>,
 }
 
 impl Left {
     pub(crate) fn is_nothing(&self) -> bool {
-        self.pending_messages == 0 && self.pending_deliveries == 0 && self.compressed_logs.is_empty()
+        self.pending_messages == 0
+            && self.pending_deliveries == 0
+            && self.compressed_logs.is_empty()
+            && self.moved_away.is_empty()
     }
 }
 
@@ -143,6 +148,10 @@ pub(crate) fn erase(
             pending_steps,
             pending_deliveries: indexed.pending,
             compressed_logs: logged.packed,
+            moved_away: [config.store_path(), config.index_path()]
+                .iter()
+                .flat_map(|path| set_aside(path))
+                .collect(),
         },
     })
 }

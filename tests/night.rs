@@ -18,12 +18,16 @@ fn run(sandbox: &Sandbox, arguments: &[&str]) -> Ran {
 
 /// Everything after the first page of a database is overwritten.
 fn damage(database: &Path) {
+    overwrite(database, |at| at >= 4096);
+}
+
+fn overwrite(database: &Path, is_lost: impl Fn(usize) -> bool) {
     let (above, name) = (database.parent().unwrap(), database.file_name().unwrap().to_string_lossy());
     let beside = names(above).into_iter().filter(|other| other.starts_with(&format!("{name}-")));
     beside.for_each(|other| fs::remove_file(above.join(other)).unwrap());
     let good = fs::read(database).unwrap();
     let bad: Vec<u8> =
-        good.iter().enumerate().map(|(at, byte)| if at < 4096 { *byte } else { 0xa5 }).collect();
+        good.iter().enumerate().map(|(at, byte)| if is_lost(at) { 0xa5 } else { *byte }).collect();
     fs::write(database, bad).unwrap();
 }
 
@@ -90,6 +94,53 @@ fn find_gives_what_can_be_read_if_the_store_is_damaged() {
     let found = run(&sandbox, &["find", ANN]);
     assert!(found.code == 1 && found.stdout.contains("delivery "), "{found:?}");
     assert!(found.stderr.contains("not a database of SQLite"), "{found:?}");
+}
+
+/// Does what an error says in the end: the command after the last colon.
+fn obey(said: &str) {
+    let command = said[said.find("mv ").unwrap()..].lines().next().unwrap();
+    assert!(Command::new("sh").args(["-ec", command]).status().unwrap().success(), "{command}");
+}
+
+#[test]
+fn a_database_that_lost_its_first_page_is_carom_s_own_and_stays_in_view_once_it_is_moved_away() {
+    let sandbox = with_ann();
+    for (database, lost) in [("carom.db", "counters are lost"), ("index.db", "reads the logs again")] {
+        overwrite(&sandbox.path("state").join(database), |at| at < 4096);
+        let found = run(&sandbox, &["find", ANN]);
+        let text = format!("{database}: damaged: its first page is overwritten; ");
+        assert!(found.code == 1 && found.stderr.contains(&text), "{found:?}");
+        assert!(found.stderr.contains(lost) && found.stderr.contains("rm -f "), "{found:?}");
+        obey(&found.stderr[found.stderr.find(&text).unwrap()..]);
+        assert!(sandbox.path(&format!("state/{database}.damaged")).is_file());
+        tick(&sandbox, &[]);
+    }
+    // Services are started after a quick check.
+    for (check, is_wrong) in [(&["check"][..], true), (&["check", "--quick"], false)] {
+        let found = run(&sandbox, check);
+        let said = found.stdout.lines().find(|line| line.contains("carom.db.damaged knows is here"));
+        let kind = if is_wrong { "wrong" } else { "note" };
+        assert!(said.is_some_and(|line| line.starts_with(kind)), "{found:?}");
+        assert!(found.code == 1 || !is_wrong, "{found:?}");
+    }
+    // What was moved away may name anybody.
+    let json = || serde_json::from_str::<Value>(&run(&sandbox, &["erase", ANN, "--json"]).stdout).unwrap();
+    let named = |left: &Value, database: &str| {
+        let is_it = |path: &Value| path.as_str().unwrap().ends_with(&format!("{database}.damaged"));
+        left["left"]["moved_away"].as_array().unwrap().iter().any(is_it)
+    };
+    let left = json();
+    assert!(named(&left, "carom.db") && named(&left, "index.db"), "{left}");
+    let erased = run(&sandbox, &["erase", ANN]);
+    assert!(
+        erased.code == 1 && erased.stdout.contains("index.db.damaged: moved away; remove it"),
+        "{erased:?}"
+    );
+    for database in ["carom.db", "index.db"] {
+        fs::remove_file(sandbox.path(&format!("state/{database}.damaged"))).unwrap();
+    }
+    assert_eq!(run(&sandbox, &["erase", ANN]).code, 0);
+    assert!(json()["left"]["moved_away"].as_array().unwrap().is_empty());
 }
 
 /// Scripts send mail or not by the exit code: 1 is an answer, and an error is none.

@@ -8,7 +8,7 @@ use super::place_findings::{OWN, elsewhere, is_of_mail_user, run_as_mail_user, u
 use super::place_kind::{PlaceKind, misplaced};
 use crate::clock::{self, DAY_MS, HOUR_MS};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::files::command::{quoted, shell_word};
 use crate::files::{own_place, probe};
 use crate::finding::Finding;
@@ -55,8 +55,7 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
     match path.symlink_metadata() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let found = format!("{}: not there yet; it is made when it is needed", path.display());
-            let lost = moved_away(&path, None).filter(|_| depth == StoreDepth::Whole);
-            let lost = lost.map(|error| of_key(Finding::error("store", &error)));
+            let lost = moved_away(&path, None).map(|error| of_key(lost(&error, depth)));
             return vec![lost.unwrap_or_else(|| Finding::good("store", found))];
         }
         _ => {}
@@ -74,8 +73,7 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
         Err(error) => return vec![of_key(Finding::error("store", &error))],
     };
     let begun = store.counters().ok().and_then(|(begun, _)| clock::parse(&begun?));
-    let lost = moved_away(&path, begun).filter(|_| depth == StoreDepth::Whole);
-    let of_store = lost.map(|error| of_key(Finding::error("store", &error)));
+    let of_store = moved_away(&path, begun).map(|error| of_key(lost(&error, depth)));
     let mut findings = vec![of_store.unwrap_or_else(|| Finding::good("store", said))];
     let is_current = store.versions().is_ok_and(|(there, ours)| there == ours);
     if depth == StoreDepth::Whole && is_current {
@@ -85,6 +83,11 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
         findings.extend(outbox(&store).unwrap_or_else(|error| vec![Finding::error("outbox", &error)]));
     }
     findings
+}
+
+/// A store that was moved away. Services are started after a quick check: they work without it.
+fn lost(error: &Error, depth: StoreDepth) -> Finding {
+    Finding { note: depth == StoreDepth::Version, ..Finding::error("store", error) }
 }
 
 fn is_no_directory(path: &Path) -> bool {

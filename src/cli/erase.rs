@@ -78,6 +78,14 @@ fn words(erased: &Erasure, logs: &Path) -> String {
         let why = "of the mail logs, kept for later lines";
         let _ = writeln!(text, "{removed:12} {many:>6} {what} {why}: {ids}{more}");
     }
+    tell_what_is_left(&mut text, erased, logs);
+    if erased.is_nothing() {
+        let _ = writeln!(text, "nothing is known about {}", erased.address);
+    }
+    text
+}
+
+fn tell_what_is_left(text: &mut String, erased: &Erasure, logs: &Path) {
     let left = &erased.left;
     if left.pending_messages > 0 {
         let _ = writeln!(
@@ -96,6 +104,10 @@ fn words(erased: &Erasure, logs: &Path) -> String {
     for path in &left.compressed_logs {
         let _ = writeln!(text, "left         {}: compressed; search and remove it", path.display());
     }
+    for path in &left.moved_away {
+        let _ =
+            writeln!(text, "left         {}: moved away; remove it when it is not needed", path.display());
+    }
     if erased.cut_return_paths > 0 {
         let many = counted(erased.cut_return_paths as u64, "return path");
         let local = erased.address.rsplit_once('@').map_or("", |(local, _)| local);
@@ -111,8 +123,4 @@ fn words(erased: &Erasure, logs: &Path) -> String {
             logs.display()
         );
     }
-    if erased.is_nothing() {
-        let _ = writeln!(text, "nothing is known about {}", erased.address);
-    }
-    text
 }

@@ -96,9 +96,12 @@ pub(crate) fn shell_word(path: &Path) -> String {
     quoted(&path.to_string_lossy())
 }
 
+/// The end of the name of what is moved away.
+pub(crate) const OTHER: &str = ".other";
+
 /// The command that gives a path another name, as it can be typed.
 pub(crate) fn moving(path: &Path) -> String {
-    let other = format!("{}.other", path.to_string_lossy());
+    let other = format!("{}{OTHER}", path.to_string_lossy());
     format!("mv {} {}", shell_word(path), quoted(&other))
 }
 

@@ -55,7 +55,7 @@ pub(crate) use shared_fact::{FactVersion, SharedFact};
 pub(crate) use shared_state::{GroupPosition, GroupState, Merged, Total, greatest_rank};
 // The index is an SQLite file too, which is encrypted, migrated and overwritten in the same way.
 pub(crate) use sink_mark::SinkMark;
-pub(crate) use sqlite::database_fault::{Database, guard, moved_away};
+pub(crate) use sqlite::database_fault::{Database, guard, moved_away, set_aside};
 pub(crate) use sqlite::{encryption, free_pages, inspection, migrations, read_only};
 pub(crate) use suppressed::{
     Effect, ImportChange, Released, ReportedEntry, SoftBounce, StrikeCount, Suppressed,

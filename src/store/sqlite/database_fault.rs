@@ -5,16 +5,22 @@
 
 use super::encryption;
 use crate::error::Error;
-use crate::files::command::{moving, shell_word};
+use crate::files::command::{OTHER, moving, shell_word};
 use crate::files::regular;
 use rusqlite::ErrorCode;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 /// How a file of SQLite begins.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// Bytes of a page of the store and of the index, and how a page of SQLite's trees begins.
+const PAGES: [u64; 2] = [4096, 8192];
+const PAGE_KINDS: [u8; 4] = [2, 5, 10, 13];
+/// Pages that are looked at, after the first.
+const LOOKED_AT: u64 = 9;
 
 /// A database of carom's.
 #[derive(Clone, Copy, Debug)]
@@ -88,12 +94,33 @@ impl Database {
                 let fix = "set [store] key to the key that it was written with";
                 return self.error(path, &error.to_string()).remedy(fix);
             }
+            Some(ErrorCode::NotADatabase) if has_pages_of_one(path) => return self.beheaded(path),
             Some(ErrorCode::NotADatabase) => "not a database of SQLite".to_owned(),
             Some(ErrorCode::DatabaseCorrupt) => format!("damaged: {error}"),
             // SQLite may name the file too.
             _ => error.to_string().replace(&format!(": {}", path.display()), ""),
         };
         self.error(path, &text).remedy(self.fix(path, code))
+    }
+
+    /// Without its first page, SQLite reads nothing of a database, and has nothing to save.
+    fn beheaded(self, path: &Path) -> Error {
+        let again = self.beginning_again(path);
+        let fix = match self {
+            Database::Store => format!(
+                "stop carom, then restore a backup; without one, its suppressions, pending steps and counters are lost, \
+                 and another store is begun after: {again}"
+            ),
+            Database::Index => format!("move it away, and `carom cron` reads the logs again: {again}"),
+        };
+        self.error(path, "damaged: its first page is overwritten").remedy(fix)
+    }
+
+    /// The command that moves a damaged database away.
+    fn beginning_again(self, path: &Path) -> String {
+        let [plain, damaged, log, index] =
+            ["", DAMAGED, "-wal", "-shm"].map(|suffix| shell_word(&super::beside(path, suffix)));
+        format!("mv {plain} {damaged} && rm -f {log} {index}")
     }
 
     /// An error that has another cause than SQLite.
@@ -118,9 +145,7 @@ impl Database {
 
     fn fix(self, path: &Path, code: Option<ErrorCode>) -> String {
         let (file, name) = (path.display(), self.name());
-        let typed = |suffix: &str| shell_word(&super::beside(path, suffix));
-        let (plain, damaged) = (typed(""), typed(DAMAGED));
-        let beside = format!("rm -f {} {}", typed("-wal"), typed("-shm"));
+        let plain = shell_word(path);
         let directory = path.parent().unwrap_or(Path::new("/")).display();
         match code {
             Some(ErrorCode::CannotOpen) if path.is_dir() => {
@@ -135,9 +160,12 @@ impl Database {
                      {}",
                     saving(path, &plain, DAMAGED)
                 ),
-                Database::Index => format!(
-                    "move it away, and `carom cron` reads the logs again: mv {plain} {damaged} && {beside}"
-                ),
+                Database::Index => {
+                    format!(
+                        "move it away, and `carom cron` reads the logs again: {}",
+                        self.beginning_again(path)
+                    )
+                }
             },
             Some(ErrorCode::DiskFull) => format!("free space on the disk of {directory}"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -210,6 +238,28 @@ pub(crate) fn moved_away(path: &Path, begun_ms: Option<i64>) -> Option<Error> {
 fn no_more_files() -> bool {
     let opened: Vec<io::Result<File>> = (0..OPENED_TOGETHER).map(|_| File::open("/")).collect();
     opened.iter().any(|opened| opened.as_ref().is_err_and(regular::is_shortage))
+}
+
+/// Whether most pages of a file are pages of a database: then only the first one was lost.
+fn has_pages_of_one(path: &Path) -> bool {
+    let Ok(file) = regular::open(path) else { return false };
+    let length = file.metadata().map_or(0, |about| about.len());
+    PAGES.into_iter().any(|size| {
+        let begins_as_one = |page: &u64| {
+            let mut kind = [0];
+            file.read_exact_at(&mut kind, page * size).is_ok() && PAGE_KINDS.contains(&kind[0])
+        };
+        let looked_at = 1..(length / size).min(LOOKED_AT);
+        let of_one = looked_at.clone().filter(begins_as_one).count();
+        length.is_multiple_of(size) && 2 * of_one > looked_at.count()
+    })
+}
+
+/// Databases that were moved out of the place of this one, and what was saved of them, by carom's
+/// own fixes.
+pub(crate) fn set_aside(path: &Path) -> Vec<PathBuf> {
+    let names = [DAMAGED, NEWER, OTHER, ".new", ".sql"].map(|suffix| super::beside(path, suffix));
+    names.into_iter().filter(|path| path.is_file()).collect()
 }
 
 /// Whether a file has the first bytes of a database: then the rest can be saved.

@@ -7,8 +7,9 @@
 //! besides. Not here: what is claimed (`step_rows`). Invariant: a process is taken for gone only if
 //! the file is gone, or if nobody locks its byte.
 
+use super::database_fault::Database;
 use crate::digest;
-use crate::error::{Context, Result};
+use crate::error::Result;
 use crate::files::{byte_lock, private, regular};
 use std::fs::File;
 use std::io::{self, ErrorKind};
@@ -37,8 +38,10 @@ impl Holders {
         if let Some((name, _)) = &*ours {
             return Ok(name.clone());
         }
-        let taken = self.take_name().context(self.path.display());
-        let taken = taken.map_err(|error| error.remedy("let the user that runs carom write there"))?;
+        let taken = self.take_name().map_err(|error| {
+            let fix = "let the user that runs carom write there";
+            Database::Store.error(&self.path, &error.to_string()).remedy(fix)
+        })?;
         let name = taken.0.clone();
         *ours = Some(taken);
         Ok(name)
