@@ -37,7 +37,7 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
             "\nmail logs: {megabytes:.0} MB, {MESSAGES} messages to {addresses} addresses in {domains} domains"
         );
         for (name, more) in [("indexed and classified", None), ("counted only", Some("--no-index"))] {
-            let reading = Reading { bench, log: &log, state: bench.dir.join(name) };
+            let reading = Reading { bench, log: &log, state: bench.dir.join(name), sinks: String::new() };
             let _ = fs::remove_dir_all(&reading.state);
             // Compiles the policy, which is not a cost of the log.
             reading.carom(&["policy", "bench", "bounce"])?;
@@ -45,10 +45,39 @@ pub(crate) fn run(bench: &Bench) -> Outcome<()> {
             println!("  {name:24}  {:>6.1} MB/s   {seconds:.2} s", megabytes / seconds);
             if more.is_none() {
                 reading.later()?;
+                events(bench, &log, seconds)?;
             }
         }
     }
     Ok(())
+}
+
+/// What it costs to send every delivery to files as an event: what ticks take longer than the reading
+/// alone, until all are sent.
+fn events(bench: &Bench, log: &Path, without: f64) -> Outcome<()> {
+    let (state, files) = (bench.dir.join("with events"), bench.dir.join("events"));
+    let sinks =
+        format!("[[events]]\nkind = \"file\"\npath = {files:?}\ninclude = [\"delivery\"]\nseconds = 60\n");
+    let reading = Reading { bench, log, state, sinks };
+    reading.carom(&["policy", "bench", "bounce"])?;
+    let mut seconds = 0.0;
+    // A tick collects for ten seconds at most.
+    while sent(&files)? < u64::from(MESSAGES) {
+        seconds += reading.carom(&["cron", "-q"])?;
+    }
+    let each = (seconds - without) * 1e6 / f64::from(MESSAGES);
+    println!("  {:24}  {each:>6.1} µs each, {:.0} a second", "events to files", 1e6 / each);
+    fs::remove_dir_all(files)?;
+    Ok(fs::remove_dir_all(reading.state)?)
+}
+
+/// Lines of files.
+fn sent(files: &Path) -> Outcome<u64> {
+    let mut lines = 0;
+    for file in fs::read_dir(files).into_iter().flatten() {
+        lines += fs::read(file?.path())?.iter().filter(|byte| **byte == b'\n').count() as u64;
+    }
+    Ok(lines)
 }
 
 /// A log, and the state directory of who reads it.
@@ -56,6 +85,8 @@ struct Reading<'b> {
     bench: &'b Bench,
     log: &'b Path,
     state: PathBuf,
+    /// Tables of its config for events.
+    sinks: String,
 }
 
 impl Reading<'_> {
@@ -63,7 +94,9 @@ impl Reading<'_> {
     fn carom(&self, arguments: &[&str]) -> Outcome<f64> {
         let (log, config) = (self.log, self.bench.dir.join("logs.toml"));
         // Handling failures is not reading, and costs a promise on disk for each of them.
-        fs::write(&config, format!("[[logs]]\nkind = \"postfix\"\npath = {log:?}\n[index]\nact = false\n"))?;
+        let sinks = &self.sinks;
+        let logs = format!("[[logs]]\nkind = \"postfix\"\npath = {log:?}\n[index]\nact = false\n{sinks}");
+        fs::write(&config, logs)?;
         let mut command = Command::new(&self.bench.binary);
         command.arg("--config").arg(&config).arg("--state").arg(&self.state).args(arguments);
         Ok(measured::run(command.stdout(Stdio::null()))?.cpu_ms / 1e3)

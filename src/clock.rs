@@ -20,6 +20,12 @@ pub(crate) const MINUTE_MS: i64 = 60_000;
 pub(crate) const HOUR_MS: i64 = 60 * MINUTE_MS;
 pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// Days of 400 years, and from 1 March of the year 0 to 1970.
+const DAYS_400: i64 = 146_097;
+const DAYS_0000_03_01: i64 = 719_468;
+/// The last year that times are known in, 9999.
+const LAST_YEAR_MS: i64 = 253_370_764_800_000;
+
 /// Milliseconds by which this process's clock is ahead of the system's.
 static AHEAD_MS: AtomicI64 = AtomicI64::new(0);
 
@@ -99,6 +105,40 @@ pub(crate) fn rfc3339(at_ms: i64) -> String {
     FORM.timestamp_to_string(&Timestamp::from_millisecond(at_ms).unwrap_or(Timestamp::UNIX_EPOCH))
 }
 
+/// Appends the same, in a fraction of the time.
+pub(crate) fn push_rfc3339(to: &mut Vec<u8>, at_ms: i64) {
+    if !(0..LAST_YEAR_MS).contains(&at_ms) {
+        return to.extend_from_slice(rfc3339(at_ms).as_bytes());
+    }
+    // Years that begin in March, so that the day that some have is their last one; in cycles of 400
+    // of them, which are equally long.
+    let days = at_ms / DAY_MS + DAYS_0000_03_01;
+    let day_of_cycle = days % DAYS_400;
+    let year_of_cycle =
+        (day_of_cycle - day_of_cycle / 1460 + day_of_cycle / 36_524 - day_of_cycle / 146_096) / 365;
+    let day_of_year = day_of_cycle - (365 * year_of_cycle + year_of_cycle / 4 - year_of_cycle / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = days / DAYS_400 * 400 + year_of_cycle + i64::from(month <= 2);
+    let mut text = *b"0000-00-00T00:00:00.000Z";
+    let mut put = |last: usize, many: usize, mut number: i64| {
+        for digit in text[last + 1 - many..=last].iter_mut().rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+    };
+    let time = at_ms % DAY_MS;
+    put(3, 4, year);
+    put(6, 2, month);
+    put(9, 2, day);
+    put(12, 2, time / HOUR_MS);
+    put(15, 2, time / MINUTE_MS % 60);
+    put(18, 2, time / 1000 % 60);
+    put(22, 3, time % 1000);
+    to.extend_from_slice(&text);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -122,6 +162,19 @@ mod tests {
     fn milliseconds_have_three_digits() {
         assert_eq!(rfc3339(1_767_225_600_220), "2026-01-01T00:00:00.220Z");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
+    }
+
+    #[test]
+    fn a_time_that_is_appended_is_written_like_others() {
+        let mut at_ms = -3 * DAY_MS;
+        while at_ms < LAST_YEAR_MS + 400 * DAY_MS {
+            for at_ms in [at_ms, at_ms + DAY_MS - 1] {
+                let mut text = Vec::new();
+                push_rfc3339(&mut text, at_ms);
+                assert_eq!(String::from_utf8(text).unwrap(), rfc3339(at_ms));
+            }
+            at_ms += if at_ms < 200 * 366 * DAY_MS { DAY_MS } else { 59 * DAY_MS + 12_345_678 };
+        }
     }
 
     #[test]

@@ -70,6 +70,43 @@ pub(crate) fn counted(number: impl Into<u64>, what: &str) -> String {
     }
 }
 
+/// Appends a text as JSON has it between quotes.
+pub(crate) fn push_json(to: &mut Vec<u8>, text: &str) {
+    if needs_no_escape(text.as_bytes()) {
+        to.extend_from_slice(text.as_bytes());
+    } else if let Ok(quoted) = serde_json::to_vec(text) {
+        to.extend_from_slice(&quoted[1..quoted.len() - 1]);
+    }
+}
+
+/// Whether JSON has these bytes as they are; eight at a time, with a sign in the high bit of each.
+fn needs_no_escape(bytes: &[u8]) -> bool {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = LOW * 0x80;
+    let has_zero = |word: u64| word.wrapping_sub(LOW) & !word & HIGH;
+    let has_odd = |word: u64| {
+        let is_control = word.wrapping_sub(LOW * 0x20) & !word & HIGH;
+        is_control | has_zero(word ^ (LOW * u64::from(b'"'))) | has_zero(word ^ (LOW * u64::from(b'\\')))
+    };
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut last = [b' '; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let odd = words
+        .iter()
+        .fold(has_odd(u64::from_le_bytes(last)), |odd, word| odd | has_odd(u64::from_le_bytes(*word)));
+    odd == 0
+}
+
+/// Appends a number as 16 hexadecimal digits.
+pub(crate) fn push_hex(to: &mut Vec<u8>, number: u64) {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    let mut digits = [0; 16];
+    for (digit, shift) in digits.iter_mut().zip((0..16).rev()) {
+        *digit = DIGITS[(number >> (4 * shift)) as usize & 15];
+    }
+    to.extend_from_slice(&digits);
+}
+
 /// Lone line feeds become CRLF. Mail servers hand messages to programs without the carriage returns
 /// that they were signed with.
 pub(crate) fn crlf(bytes: &[u8]) -> Cow<'_, [u8]> {
@@ -127,6 +164,23 @@ mod tests {
             [of(1, "try"), of(2, "try"), of(0, "step"), of(1, "step")].join(", "),
             "1 try, 2 tries, 0 steps, 1 step"
         );
+    }
+
+    #[test]
+    fn a_text_is_appended_as_json_writes_it() {
+        for byte in 0..=127_u8 {
+            for before in 0..17 {
+                let text = format!("{}{}ä", "x€".repeat(before), char::from(byte));
+                let mut to = vec![b'"'];
+                push_json(&mut to, &text);
+                to.push(b'"');
+                assert_eq!(to, serde_json::to_vec(&text).unwrap(), "{text:?}");
+            }
+        }
+        let mut digits = Vec::new();
+        push_hex(&mut digits, 0x0123_4567_89ab_cdef);
+        push_hex(&mut digits, 255);
+        assert_eq!(digits, b"0123456789abcdef00000000000000ff");
     }
 
     #[test]

@@ -241,10 +241,24 @@ fn what_waits_is_bounded_and_only_dropped_where_the_config_says_so() {
     append(&log, &many(2001));
     let ran = sandbox.run(&["cron", "--json"], b"");
     assert!(ran.stderr.contains(" bytes wait for it, more than max_backlog (1048576)"), "{ran:?}");
+    let uncollected = |ticked: &str| -> Value {
+        let ticked: Value = serde_json::from_str(ticked).unwrap();
+        ticked["events"][0]["uncollected"].clone()
+    };
+    assert_eq!(uncollected(&ran.stdout), true, "{ran:?}");
+    let exposed = || sandbox.run(&["export", "prometheus"], b"").stdout;
+    let left = |exposed: &str| {
+        exposed
+            .lines()
+            .any(|line| line.starts_with("carom_sink_uncollected{sink=\"clickhouse") && line.ends_with(" 1"))
+    };
+    assert!(left(&exposed()));
     server.behave(ServerManner::Stores);
     tick(&sandbox);
     tick(&sandbox);
     assert_eq!(ids(&server.rows()).len(), 3000, "nothing is lost");
+    assert!(uncollected(&sandbox.run(&["cron", "--json"], b"").stdout).is_null());
+    assert!(!left(&exposed()));
     let queue: u64 = fs::read_dir(sandbox.path("state/event-queue"))
         .unwrap()
         .map(|entry| entry.unwrap().metadata().unwrap().len())

@@ -59,5 +59,6 @@ fn behind(store: &Store, sink: &EventSink) -> Option<Finding> {
         return Some(Finding::note(SUBJECT, found, "set max_backlog of its [[events]] higher, or seconds"));
     }
     let sent = number(mark.sent);
-    Some(Finding::good(SUBJECT, format_args!("{name}: {sent} events sent, {waiting} bytes wait")))
+    let more = if mark.uncollected { ", and more events are to be collected" } else { "" };
+    Some(Finding::good(SUBJECT, format_args!("{name}: {sent} events sent, {waiting} bytes wait{more}")))
 }

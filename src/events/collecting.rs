@@ -10,12 +10,12 @@ use crate::clock;
 use crate::config::{Config, EventKind, EventSink};
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
-use crate::index::{Index, PendingWork};
+use crate::index::{DeliveryData, Index};
 use crate::maillog::stable_id::stable_id;
 use crate::message_log::{self, LinePlaces};
 use crate::store::Store;
+use crate::text::push_hex;
 use serde_json::{Map, Value};
-use std::fmt::Write;
 use std::time::Duration;
 
 /// Longest time of a tick for it.
@@ -27,14 +27,15 @@ pub(super) const LINES: &str = "event lines";
 /// How the names of counters begin that count a report.
 const REPORTS: [&str; 6] = ["bounce", "complaint", "feedback", "unsubscribe", "auto_reply", "log_failure"];
 
-/// What went wrong is returned; the other sources are collected all the same.
+/// Returns whether everything was collected that was there, and what went wrong; the other sources
+/// are collected all the same.
 pub(super) fn collect(
     config: &Config,
     store: &Store,
     index: Option<&Index>,
     sinks: &[EventSink],
     queue: &mut EventQueue,
-) -> Vec<Error> {
+) -> (bool, Vec<Error>) {
     let deadline = Deadline::after(TIME);
     let host = config.hostname();
     let wants = |kind: EventKind| sinks.iter().any(|sink| sink.takes(kind));
@@ -42,17 +43,18 @@ pub(super) fn collect(
         .into_iter()
         .filter(|kind| wants(*kind))
         .collect();
-    let mut wrong = Vec::new();
+    let mut collected = Vec::new();
     if let Some(index) = index.filter(|_| wants(EventKind::Delivery)) {
-        wrong.extend(deliveries(config, index, &host, queue, deadline).err());
+        collected.push(deliveries(config, index, &host, queue, deadline));
     }
     if !of_messages.is_empty() {
-        wrong.extend(messages(config, store, &of_messages, &host, queue, deadline).err());
+        collected.push(messages(config, store, &of_messages, &host, queue, deadline));
     }
     if wants(EventKind::Suppression) {
-        wrong.extend(suppressions(store, &host, queue, deadline).err());
+        collected.push(suppressions(store, &host, queue, deadline));
     }
-    wrong
+    let is_complete = collected.iter().all(|source| matches!(source, Ok(true)));
+    (is_complete, collected.into_iter().filter_map(Result::err).collect())
 }
 
 fn deliveries(
@@ -61,29 +63,25 @@ fn deliveries(
     host: &str,
     queue: &mut EventQueue,
     deadline: Deadline,
-) -> Result<()> {
+) -> Result<bool> {
     // While another tick reads a log, what it notes could be ticked off unseen.
-    let Some(_alone) = Index::lock(&config.index_path())? else { return Ok(()) };
-    let (mut lines, mut data, mut id) = (Vec::new(), Vec::new(), String::new());
+    let Some(_alone) = Index::lock(&config.index_path())? else { return Ok(false) };
+    let mut changed = index.changed_deliveries()?;
+    let (mut lines, mut id) = (Vec::new(), Vec::new());
     while !deadline.passed() {
         lines.clear();
-        let rows = index.pending_work(PendingWork::Event, TOGETHER, &mut |row, found| {
-            data.clear();
-            event_line::render(&mut data, found)?;
-            let state = stable_id(&[host.as_bytes(), &data]);
+        let last = changed.next(TOGETHER, &mut |delivery: &DeliveryData<'_>| {
+            let DeliveryData { row, last_seen, json, .. } = delivery;
             id.clear();
-            // Writing to a text cannot fail.
-            let _ = write!(id, "{row:016x}{state:016x}");
-            let of_host = (host, found.last_seen);
-            event_line::write_rendered(&mut lines, EventKind::Delivery, &id, of_host, &data)
+            push_hex(&mut id, row.cast_unsigned());
+            push_hex(&mut id, stable_id(&[host.as_bytes(), json]));
+            event_line::write_rendered(&mut lines, EventKind::Delivery, &id, (host, *last_seen), json);
         })?;
-        if rows.is_empty() {
-            break;
-        }
+        let Some(last) = last else { return Ok(true) };
         queue.append(&lines)?;
-        index.events_are_queued(&rows)?;
+        index.changes_are_queued(last)?;
     }
-    Ok(())
+    Ok(false)
 }
 
 fn messages(
@@ -93,14 +91,14 @@ fn messages(
     host: &str,
     queue: &mut EventQueue,
     deadline: Deadline,
-) -> Result<()> {
+) -> Result<bool> {
     let stored = store.marked(LINES)?;
     let mut places: LinePlaces =
         stored.and_then(|places| serde_json::from_str(&places).ok()).unwrap_or_default();
     while !deadline.passed() {
         let read = message_log::new_lines(config, &mut places)?;
         if read.is_empty() {
-            break;
+            return Ok(true);
         }
         let mut lines = Vec::new();
         for line in read.split(|byte| *byte == b'\n').filter(|line| line.first() == Some(&b'{')) {
@@ -111,7 +109,7 @@ fn messages(
         queue.append(&lines)?;
         store.mark(LINES, &serde_json::to_string(&places).context("JSON")?)?;
     }
-    Ok(())
+    Ok(false)
 }
 
 /// The events of a line of the message log: the verdict, the report that it counted, and each step
@@ -169,10 +167,10 @@ fn decided(said: &Map<String, Value>, host: &str) -> Option<Vec<u8>> {
     Some([host.as_bytes(), b"\n", key.as_bytes()].concat())
 }
 
-fn suppressions(store: &Store, host: &str, queue: &mut EventQueue, deadline: Deadline) -> Result<()> {
+fn suppressions(store: &Store, host: &str, queue: &mut EventQueue, deadline: Deadline) -> Result<bool> {
     while !deadline.passed() {
         let changes = store.suppression_changes(TOGETHER)?;
-        let Some(last) = changes.last().map(|change| change.number) else { break };
+        let Some(last) = changes.last().map(|change| change.number) else { return Ok(true) };
         let mut lines = Vec::new();
         for change in &changes {
             let data: Value = serde_json::from_str(&change.entry).context("JSON")?;
@@ -189,5 +187,5 @@ fn suppressions(store: &Store, host: &str, queue: &mut EventQueue, deadline: Dea
         queue.append(&lines)?;
         store.collected_suppression_changes(last)?;
     }
-    Ok(())
+    Ok(false)
 }

@@ -7,22 +7,14 @@ use crate::clock;
 use crate::config::EventKind;
 use crate::digest::sha256_hex;
 use crate::error::{Context, Result};
+use crate::text::push_json;
 use serde::Serialize;
 
-/// The version of the schema. It grows when a field changes its meaning or goes; new fields may
-/// come at any time.
-const SCHEMA: u8 = 1;
+/// How an event begins, with the version of the schema. It grows when a field changes its meaning
+/// or goes; new fields may come at any time.
+const SCHEMA: &str = "{\"schema\":1,\"kind\":\"";
 /// Digits of an id.
 const ID: usize = 32;
-
-#[derive(Serialize)]
-struct EventHead<'a> {
-    schema: u8,
-    kind: &'static str,
-    id: &'a str,
-    time: String,
-    host: &'a str,
-}
 
 /// Appends an event of this host.
 pub(super) fn write<T: Serialize>(
@@ -32,32 +24,30 @@ pub(super) fn write<T: Serialize>(
     (host, at_ms): (&str, i64),
     data: &T,
 ) -> Result<()> {
-    let mut rendered = Vec::new();
-    render(&mut rendered, data)?;
-    write_rendered(to, kind, id, (host, at_ms), &rendered)
+    let rendered = serde_json::to_vec(data).context("JSON")?;
+    write_rendered(to, kind, id.as_bytes(), (host, at_ms), &rendered);
+    Ok(())
 }
 
-/// Data as it is in its event.
-pub(super) fn render<T: Serialize>(to: &mut Vec<u8>, data: &T) -> Result<()> {
-    serde_json::to_writer(to, data).context("JSON")
-}
-
-/// The same for data that is rendered already.
+/// The same for data that is JSON already.
 pub(super) fn write_rendered(
     to: &mut Vec<u8>,
     kind: EventKind,
-    id: &str,
+    id: &[u8],
     (host, at_ms): (&str, i64),
     data: &[u8],
-) -> Result<()> {
-    let head = EventHead { schema: SCHEMA, kind: kind.name(), id, time: clock::rfc3339(at_ms), host };
-    serde_json::to_writer(&mut *to, &head).context("JSON")?;
-    // The data comes in before the brace that ends it.
-    to.pop();
-    to.extend_from_slice(b",\"data\":");
+) {
+    to.extend_from_slice(SCHEMA.as_bytes());
+    to.extend_from_slice(kind.name().as_bytes());
+    to.extend_from_slice(b"\",\"id\":\"");
+    to.extend_from_slice(id);
+    to.extend_from_slice(b"\",\"time\":\"");
+    clock::push_rfc3339(to, at_ms);
+    to.extend_from_slice(b"\",\"host\":\"");
+    push_json(to, host);
+    to.extend_from_slice(b"\",\"data\":");
     to.extend_from_slice(data);
     to.extend_from_slice(b"}\n");
-    Ok(())
 }
 
 /// The id of an event that these parts name.
@@ -72,7 +62,7 @@ pub(super) fn id(parts: &[&[u8]]) -> String {
 
 /// Whether a line is an event of one of these kinds.
 pub(super) fn is_of(line: &[u8], kinds: &[EventKind]) -> bool {
-    let kind = line.strip_prefix(b"{\"schema\":1,\"kind\":\"");
+    let kind = line.strip_prefix(SCHEMA.as_bytes());
     kind.is_some_and(|rest| {
         kinds.iter().any(|kind| {
             rest.starts_with(kind.name().as_bytes()) && rest.get(kind.name().len()) == Some(&b'"')

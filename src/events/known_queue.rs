@@ -73,7 +73,7 @@ pub(super) fn recall(
         store.mark(LINES, &places)?;
     }
     store.collected_suppression_changes(0)?;
-    index.map_or(Ok(()), Index::events_are_lost)?;
+    index.map_or(Ok(()), Index::changes_are_lost)?;
     note(store, queue).map(|()| true)
 }
 
@@ -85,12 +85,12 @@ pub(super) fn is_delivered(config: &Config, store: &Store, index: Option<&Index>
     }
     store.delivered_suppression_changes()?;
     let Some(index) = index else { return Ok(()) };
-    if !index.has_queued_events()? {
+    if !index.has_queued_changes()? {
         return Ok(());
     }
     // While another tick reads a log, they stay until the next one.
     match Index::lock(&config.index_path())? {
-        Some(_alone) => index.events_are_delivered(),
+        Some(_alone) => index.changes_are_delivered(),
         None => Ok(()),
     }
 }

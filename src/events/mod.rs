@@ -38,8 +38,11 @@ pub(crate) struct ShippedEvents {
     pub(crate) sink: String,
     /// Events that were sent in this tick.
     pub(crate) sent: u64,
-    /// Bytes that wait.
+    /// Bytes that wait in the queue.
     pub(crate) waiting: u64,
+    /// Whether events are still to be collected, which `waiting` does not have.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) uncollected: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fault: Option<String>,
 }
@@ -108,13 +111,15 @@ fn run(
         marks.push(mark);
     }
     let is_full = |(sink, mark): (&EventSink, &SinkMark)| queue.waiting(mark) > sink.max_backlog;
-    match sinks.iter().zip(&marks).find(|pair| is_full(*pair)) {
-        None => problems.extend(collecting::collect(config, store, index, sinks, &mut queue)),
-        Some((sink, mark)) => problems.push(behind(sink, queue.waiting(mark))),
-    }
+    let (is_complete, wrong) = match sinks.iter().zip(&marks).find(|pair| is_full(*pair)) {
+        None => collecting::collect(config, store, index, sinks, &mut queue),
+        Some((sink, mark)) => (false, vec![behind(sink, queue.waiting(mark))]),
+    };
+    problems.extend(wrong);
     let mut shipped = Vec::with_capacity(sinks.len());
     for (sink, mark) in sinks.iter().zip(&mut marks) {
         let before = mark.sent;
+        mark.uncollected = !is_complete;
         let ended = shipping::ship(config, doors, sink, &queue, mark);
         let fault = ended.err().map(|error| error.within(sink.shown_name()));
         let (sent, waiting) = (mark.sent - before, mark.waiting);
@@ -122,6 +127,7 @@ fn run(
             sink: sink.shown_name(),
             sent,
             waiting,
+            uncollected: mark.uncollected,
             fault: fault.as_ref().map(Error::to_string),
         });
         problems.extend(fault);

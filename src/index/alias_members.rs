@@ -4,7 +4,7 @@
 //! one of the deliveries may be missing, or may have gone on elsewhere, the address is not dead.
 
 use super::Index;
-use super::pending_work::list;
+use super::pending_failures::list;
 use crate::error::Result;
 use rustc_hash::FxHashSet;
 

@@ -6,7 +6,6 @@
 
 use super::delivery_row::{DeliveryRow, row_id};
 use super::meaning::{self, Meanings};
-use super::pending_work::PendingWork;
 use super::shelf::Shelved;
 use super::stored_routes::Routes;
 use super::{Index, LogProgress};
@@ -29,7 +28,8 @@ pub(crate) struct Batch<'i> {
     classify: Statement<'i>,
     class: Statement<'i>,
     learn: Statement<'i>,
-    work: Statement<'i>,
+    change: Statement<'i>,
+    failure: Statement<'i>,
     meanings: Meanings,
     routes: Routes,
     open: bool,
@@ -51,7 +51,8 @@ impl<'i> Batch<'i> {
                 learn: db.prepare("INSERT OR REPLACE INTO classes (text, meaning) VALUES (?1, ?2)")?,
                 meanings: Meanings::default(),
                 routes: Routes::default(),
-                work: db.prepare("INSERT OR IGNORE INTO owed (what, row) VALUES (?1, ?2)")?,
+                change: db.prepare("INSERT INTO changed (row) VALUES (?1)")?,
+                failure: db.prepare("INSERT OR IGNORE INTO owed (what, row) VALUES ('failure', ?1)")?,
                 open: true,
             })
         })();
@@ -100,10 +101,14 @@ impl<'i> Batch<'i> {
         self.index.checked(put)
     }
 
-    /// Notes pending work about the delivery in a row.
-    pub(crate) fn add_work(&mut self, what: PendingWork, row: i64) -> Result<()> {
-        let done = self.work.execute(params![what.name(), row]);
-        self.index.checked(done).map(drop)
+    /// Notes that the delivery in a row changed, for an event.
+    pub(crate) fn note_change(&mut self, row: i64) -> Result<()> {
+        self.index.checked(self.change.execute([row])).map(drop)
+    }
+
+    /// Notes that the failure in a row is to be handled as a report about it would be.
+    pub(crate) fn note_failure(&mut self, row: i64) -> Result<()> {
+        self.index.checked(self.failure.execute([row])).map(drop)
     }
 
     /// Writes why the delivery in a row failed.

@@ -11,6 +11,7 @@ pub(crate) const MIGRATIONS: &[&str] = &[
     include_str!("index_3.sql"),
     include_str!("index_4.sql"),
     include_str!("index_5.sql"),
+    include_str!("index_6.sql"),
 ];
 
 /// An empty file gets it with its tables, as it is small: the usual route is left out.

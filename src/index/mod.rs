@@ -7,7 +7,9 @@
 
 mod alias_members;
 mod batch;
+mod changed_deliveries;
 mod client_addresses;
+mod delivery_data;
 mod delivery_match;
 mod delivery_page;
 mod delivery_query;
@@ -17,12 +19,10 @@ mod failing;
 mod filter;
 mod meaning;
 mod pending_failures;
-mod pending_work;
 mod personal_rows;
 mod index_schema;
 mod log_health_rows;
 mod quality;
-mod queued_events;
 mod queue_ids;
 mod seen;
 mod shelf;
@@ -39,12 +39,13 @@ mod waiting_deliveries;
 mod tests;
 
 pub(crate) use batch::Batch;
+pub(crate) use delivery_data::DeliveryData;
 pub(crate) use delivery_match::{DeliveryMatch, provider_of};
 pub(crate) use delivery_page::{DeliveryPage, PageWanted};
 pub(crate) use delivery_row::hash_of_row;
 pub(crate) use failing::FailingDelivery;
 pub(crate) use filter::{Filter, PlaceInTime};
-pub(crate) use pending_work::{ACTED_ON_FOR_MS, PendingWork};
+pub(crate) use pending_failures::ACTED_ON_FOR_MS;
 pub(crate) use personal_rows::{IndexErasure, MessageUnderWay};
 pub(crate) use quality::DeliveryQuality;
 pub(crate) use queue_ids::QueueIds;

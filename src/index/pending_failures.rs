@@ -6,10 +6,14 @@
 
 use super::Index;
 use super::filter::IS_OWN;
-use super::pending_work::{ACTED_ON_FOR_MS, PendingWork, TakeDelivery, list};
-use crate::error::Result;
+use super::stored_delivery::{COLUMNS, ID, StoredDelivery, columns, stored_delivery};
+use crate::clock::DAY_MS;
+use crate::error::{Error, Result};
 use rusqlite::params;
+use std::fmt::Write;
 
+/// Older failures are ignored: the journal may have forgotten that they were handled.
+pub(crate) const ACTED_ON_FOR_MS: i64 = 9 * DAY_MS;
 /// Tries of a failure, within about three days.
 const TRIES: i64 = 24;
 /// The first tries are made at each tick.
@@ -17,9 +21,13 @@ const AT_EACH_TICK: i64 = 5;
 /// The longest wait between two tries.
 const LONGEST_WAIT_MS: i64 = 6 * 3_600_000;
 
+/// What takes a failure, and its row.
+pub(crate) type TakeDelivery<'t> = dyn FnMut(i64, &StoredDelivery<&str>) -> Result<()> + 't;
+
 impl Index {
-    /// Calls `take` for up to `most` failures in the rows after `after` whose time has come.
-    /// Returns all rows, as `pending_work` does.
+    /// Calls `take` for up to `most` failures in the rows after `after` whose time has come; those
+    /// that have expired are left out. Returns all rows with failures, none if there is no more.
+    /// Another process may note failures in other rows meanwhile, with lower numbers as well.
     pub(crate) fn pending_failures(
         &self,
         after: i64,
@@ -27,13 +35,42 @@ impl Index {
         most: usize,
         take: &mut TakeDelivery<'_>,
     ) -> Result<Vec<i64>> {
-        self.pending_after(PendingWork::Failure, (after, now_ms), most, take)
+        let sql = format!(
+            "SELECT {}, row FROM owed LEFT JOIN deliveries ON deliveries.id = row
+             LEFT JOIN meanings ON meanings.id = meaning LEFT JOIN routes ON routes.id = route
+             WHERE what = 'failure' AND row > ?1 AND due_ms <= ?2 ORDER BY row LIMIT ?3",
+            columns()
+        );
+        let (mut pending, mut failed): (Vec<i64>, Option<Error>) = (Vec::new(), None);
+        let done = (|| {
+            let mut select = self.connection.prepare_cached(&sql)?;
+            let mut found = select.query(params![after, now_ms, most as i64])?;
+            while let Some(row) = found.next()? {
+                let number = row.get(COLUMNS)?;
+                pending.push(number);
+                let has_expired = row.get::<_, Option<i64>>(ID as usize - 1)?.is_none();
+                if !has_expired && let Err(error) = take(number, &stored_delivery(row)?) {
+                    failed = Some(error);
+                    break;
+                }
+            }
+            Ok(())
+        })();
+        self.checked(done)?;
+        failed.map_or(Ok(pending), Err)
+    }
+
+    /// Nothing is to be done about the failures in these rows any more.
+    pub(crate) fn forget_failures(&self, rows: &[i64]) -> Result<()> {
+        let forget = "DELETE FROM owed WHERE what = 'failure' AND row IN (SELECT value FROM json_each(?1))";
+        let forgotten = self.connection.prepare_cached(forget);
+        self.checked(forgotten.and_then(|mut forget| forget.execute([list(rows)]))).map(drop)
     }
 
     /// The store has these failures on record, as its batch of this number.
     pub(crate) fn finish_failures(&self, rows: &[i64], batch: u64) -> Result<()> {
         let transaction = self.checked(self.connection.unchecked_transaction())?;
-        self.finish_work(PendingWork::Failure, rows)?;
+        self.forget_failures(rows)?;
         self.remember("acted", &batch.to_string())?;
         self.checked(transaction.commit())
     }
@@ -82,4 +119,14 @@ impl Index {
         );
         self.checked(self.connection.execute(&note, [now_ms - ACTED_ON_FOR_MS]))
     }
+}
+
+/// Rows as a JSON array, for `json_each`.
+pub(super) fn list(rows: &[i64]) -> String {
+    let mut list = String::with_capacity(rows.len() * 20 + 2);
+    for row in rows {
+        // Writing to a text cannot fail.
+        let _ = write!(list, "{}{row}", if list.is_empty() { '[' } else { ',' });
+    }
+    if rows.is_empty() { "[]".to_owned() } else { list + "]" }
 }

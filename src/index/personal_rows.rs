@@ -5,7 +5,7 @@
 
 use super::Index;
 use super::delivery_row::first_row;
-use super::pending_work::ACTED_ON_FOR_MS;
+use super::pending_failures::ACTED_ON_FOR_MS;
 use super::stored_delivery::{FROM, StoredDelivery, columns, stored_delivery};
 use crate::clock::{self, DAY_MS};
 use crate::error::Result;
@@ -48,7 +48,10 @@ pub(crate) struct MessageUnderWay {
 const OF_ADDRESS: &str = "(recipient = ?1 OR original_recipient = ?1 OR sender = ?1)";
 /// Anonymous addresses have this local part.
 const IS_NAMED: &str = "coalesce(recipient, '') NOT LIKE '*@%'";
-const IS_PENDING: &str = "EXISTS (SELECT 1 FROM owed WHERE row = deliveries.id AND what <> 'queued event')";
+/// A failure that is to be handled, or a change whose event is not queued yet.
+const IS_PENDING: &str = "(EXISTS (SELECT 1 FROM owed WHERE what = 'failure' AND row = deliveries.id)
+    OR deliveries.id IN (SELECT row FROM changed WHERE number >
+        (SELECT coalesce(max(CAST(value AS INTEGER)), 0) FROM meta WHERE name = 'queued changes')))";
 
 impl Index {
     /// All deliveries to and from an address, the oldest first, and after them those that only name

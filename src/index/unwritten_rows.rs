@@ -6,7 +6,6 @@
 
 use super::Batch;
 use super::delivery_row::{row_id, row_of};
-use super::pending_work::PendingWork;
 use crate::class::Class;
 use crate::error::Result;
 use crate::maillog::delivery::ReportedState;
@@ -122,10 +121,10 @@ impl UnwrittenState {
 impl Work {
     fn note(self, batch: &mut Batch<'_>, row: i64) -> Result<()> {
         if self.event {
-            batch.add_work(PendingWork::Event, row)?;
+            batch.note_change(row)?;
         }
         if self.failure {
-            batch.add_work(PendingWork::Failure, row)?;
+            batch.note_failure(row)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use super::classifying_policy::{ClassifyingPolicy, REMEMBERED};
 use crate::class::{BATCH, Class, DeliveryFailure};
 use crate::config::{Config, EventKind};
 use crate::error::{Error, Result};
-use crate::index::{FailingDelivery, Index, PendingWork};
+use crate::index::{FailingDelivery, Index};
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
@@ -66,7 +66,7 @@ fn classify_again(
         if let Some(class) = known.get(&one.logged_reply().key()).filter(|class| one.differs(class)) {
             batch.classify(one.row, class)?;
             if is_told {
-                batch.add_work(PendingWork::Event, one.row)?;
+                batch.note_change(one.row)?;
             }
             changed += 1;
         }

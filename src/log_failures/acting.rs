@@ -15,7 +15,7 @@ use crate::deadline::{Deadline, stopping};
 use crate::decide::Undecided;
 use crate::error::{Error, Result};
 use crate::house::House;
-use crate::index::{ACTED_ON_FOR_MS, Index, PendingWork, StoredDelivery};
+use crate::index::{ACTED_ON_FOR_MS, Index, StoredDelivery};
 use crate::mail::Content;
 use crate::policy::Policy;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ impl Acting<'_, '_> {
             after = *last;
             let wanted = self.that_matter(failed)?;
             others.retain(|row| wanted.binary_search_by_key(row, FailedDelivery::row).is_err());
-            self.index.finish_work(PendingWork::Failure, &others)?;
+            self.index.forget_failures(&others)?;
             for failures in wanted.chunks(TOGETHER) {
                 if self.is_over() {
                     return Ok(());

@@ -22,6 +22,8 @@ pub(crate) struct SinkMark {
     pub(crate) dropped: u64,
     /// Bytes that wait.
     pub(crate) waiting: u64,
+    /// Whether the last tick left events to be collected, which do not wait in the queue yet.
+    pub(crate) uncollected: bool,
     /// Since when it fails, milliseconds since 1970, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) failing_ms: Option<i64>,

@@ -1,5 +1,6 @@
 //! The index without logs: rows that want the same place, what filters find, what goes when.
 
+mod changed;
 mod filters;
 mod unwritten;
 mod upgrade;
@@ -364,7 +365,7 @@ fn work_that_is_noted_while_a_batch_is_handled_stays() {
         let one = delivery(7, at_ms, "4Xn0y83s5Zz1a", recipient);
         let mut batch = index.begin().unwrap();
         let row = batch.put(&one, None).unwrap();
-        batch.add_work(PendingWork::Failure, row).unwrap();
+        batch.note_failure(row).unwrap();
         batch.commit(None).unwrap();
         row
     };
@@ -375,7 +376,7 @@ fn work_that_is_noted_while_a_batch_is_handled_stays() {
             taken.push(row);
             Ok(())
         };
-        let rows = index.pending_work(PendingWork::Failure, 10, &mut take).unwrap();
+        let rows = index.pending_failures(i64::MIN, START, 10, &mut take).unwrap();
         assert_eq!(rows, taken);
         rows
     };
@@ -384,8 +385,8 @@ fn work_that_is_noted_while_a_batch_is_handled_stays() {
     // A delivery of an older message fails meanwhile: its row comes before the others.
     let older = note(START - DAY_MS, "old@x.example");
     assert!(older < first);
-    index.finish_work(PendingWork::Failure, &rows).unwrap();
+    index.forget_failures(&rows).unwrap();
     assert_eq!(pending(), [older]);
-    index.finish_work(PendingWork::Failure, &[older]).unwrap();
+    index.forget_failures(&[older]).unwrap();
     assert!(pending().is_empty());
 }

@@ -56,7 +56,7 @@ fn the_last_state_of_each_delivery_is_written_once_with_its_reason_and_all_of_it
     for (one, reply) in &states {
         let row = batch.put(one, reply.map(class_of).as_ref()).unwrap();
         if reply.is_some() {
-            batch.add_work(PendingWork::Failure, row).unwrap();
+            batch.note_failure(row).unwrap();
         }
     }
     batch.commit(None).unwrap();
@@ -77,7 +77,7 @@ fn the_last_state_of_each_delivery_is_written_once_with_its_reason_and_all_of_it
     assert_eq!(rows.weight(), 0);
     batch.commit(None).unwrap();
     assert_eq!(dump(&waited), dump(&index));
-    let work = |index: &Index| index.pending_work(PendingWork::Failure, 1000, &mut |_, _| Ok(())).unwrap();
+    let work = |index: &Index| index.pending_failures(i64::MIN, START, 1000, &mut |_, _| Ok(())).unwrap();
     assert!(!work(&index).is_empty());
     assert_eq!(work(&waited), work(&index));
 }

@@ -45,3 +45,33 @@ fn a_file_of_an_earlier_release_keeps_what_it_has() {
     assert!(plan(&index, &filter).contains("deliveries_route"));
     assert_eq!(all(&index, &filter).len(), 1);
 }
+
+#[test]
+fn events_that_an_earlier_release_noted_are_those_of_changes() {
+    let place = Place::new("upgrade-events");
+    let path = place.0.join("index.db");
+    std::fs::create_dir_all(&place.0).unwrap();
+    let old = Connection::open(&path).unwrap();
+    for migration in &index_schema::MIGRATIONS[..5] {
+        old.execute_batch(migration).unwrap();
+    }
+    old.pragma_update(None, "user_version", 5).unwrap();
+    old.execute_batch(
+        "INSERT INTO deliveries (id, mark, status, attempts, first_seen, last_seen) VALUES
+         (1, 0, 'sent', 1, 1000, 2000), (2, 0, 'sent', 1, 1000, 3000), (3, 0, 'sent', 1, 1000, 4000);
+         INSERT INTO owed (what, row) VALUES ('event', 1), ('event', 3), ('queued event', 2), ('failure', 2);",
+    )
+    .unwrap();
+    drop(old);
+    let index = Index::look(&path).unwrap().unwrap();
+    let rows = || {
+        let (mut rows, mut changed) = (Vec::new(), index.changed_deliveries().unwrap());
+        while changed.next(10, &mut |one| rows.push(one.row)).unwrap().is_some() {}
+        rows
+    };
+    assert_eq!((rows(), index.has_queued_changes().unwrap()), (vec![1, 3], true));
+    let failures = index.pending_failures(i64::MIN, START, 10, &mut |_, _| Ok(())).unwrap();
+    assert_eq!(failures, [2]);
+    index.changes_are_lost().unwrap();
+    assert_eq!(rows(), [2, 1, 3]);
+}

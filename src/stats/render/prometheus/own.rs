@@ -102,6 +102,10 @@ fn sinks(to: &mut Families, sinks: &[(String, SinkMark)]) {
     for (sink, mark) in sinks {
         to.sample(&[("sink", &clean(sink))], mark.waiting as f64);
     }
+    to.gauge("carom_sink_uncollected", "1: the last tick left events to be collected.");
+    for (sink, mark) in sinks {
+        to.sample(&[("sink", &clean(sink))], f64::from(u8::from(mark.uncollected)));
+    }
     to.gauge("carom_sink_failing", "1: the sink took nothing at the last try; carom check says why.");
     for (sink, mark) in sinks {
         to.sample(&[("sink", &clean(sink))], f64::from(u8::from(mark.failing_ms.is_some())));
