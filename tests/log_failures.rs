@@ -1,5 +1,6 @@
 //! Failures in the mail log: acted on once, and forgiven by a success.
 
+use crate::harness::HOUR_MS;
 use crate::harness::application::Application;
 use crate::harness::mail_log::{self, ago};
 use crate::statistics::{OTHER, SENT, UNKNOWN_USER, append, delivery, tick};
@@ -117,4 +118,28 @@ fn a_step_that_is_parked_while_the_tick_acts_on_the_log_is_named_by_it() {
     assert!(!ran.stderr.contains("parked"), "{ran:?}");
     let found = sandbox.run(&["find", "gone@dest.example"], b"").stdout;
     assert!(found.contains("notify succeeded") && found.contains("(3 tries)"), "{found}");
+}
+
+/// The first try, that of a later tick, and that of an operator.
+#[test]
+fn each_try_of_a_notification_about_a_logged_failure_says_when_that_was_logged() {
+    let application = Application::at(0);
+    application.answer(503);
+    let sandbox = mail_log::sandbox(Some(&application), "");
+    let line = ago(50, &delivery(540, 1, "gone@dest.example", OTHER, 1.0, UNKNOWN_USER));
+    append(&sandbox, &line);
+    sandbox.run(&["cron"], b"");
+    sandbox.advance(HOUR_MS);
+    sandbox.run(&["cron"], b"");
+    application.answer(200);
+    sandbox.run(&["outbox", "retry", "--all"], b"");
+    sandbox.run(&["cron"], b"");
+    let told = application.told();
+    let said = |name: &str| -> Vec<String> {
+        let bodies = told.iter().map(|one| serde_json::from_str::<serde_json::Value>(&one.body).unwrap());
+        bodies.map(|body| body[name].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(said("time").iter().all(|time| line.contains(&time[..19])), "{:?} {line}", said("time"));
+    assert!(said("id").iter().all(|id| *id == said("id")[0]), "{:?}", said("id"));
 }

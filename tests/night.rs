@@ -9,7 +9,6 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 const ANN: &str = "ann@there.example";
 
@@ -114,7 +113,6 @@ fn a_database_that_lost_its_first_page_is_carom_s_own_and_stays_in_view_once_it_
         assert!(found.stderr.contains(lost) && found.stderr.contains("rm -f "), "{found:?}");
         obey(&found.stderr[found.stderr.find(&text).unwrap()..]);
         assert!(sandbox.path(&format!("state/{database}.damaged")).is_file());
-        another_second();
         tick(&sandbox, &[]);
     }
     // Services are started after a quick check.
@@ -231,13 +229,7 @@ fn moved(sandbox: &Sandbox) -> PathBuf {
     for name in ["carom.db-wal", "carom.db-shm"] {
         let _ = fs::remove_file(sandbox.path("state").join(name));
     }
-    another_second();
     damaged
-}
-
-/// A store says in which second it was begun.
-fn another_second() {
-    std::thread::sleep(Duration::from_millis(1100));
 }
 
 #[test]

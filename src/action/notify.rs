@@ -80,7 +80,8 @@ fn post(notification: &Notification, application: &Application, attempt: &StepAt
             }
         }
     };
-    match template.and_then(|template| request(notification, application, &template, &id, mail.at_ms)) {
+    let at_ms = notification.happened_ms.unwrap_or(mail.at_ms);
+    match template.and_then(|template| request(notification, application, &template, &id, at_ms)) {
         Ok(request) => post::post(&request, days, attempt),
         Err(error) => Posted { end: PostEnd::Refused, said: error.to_string() },
     }

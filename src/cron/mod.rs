@@ -1,5 +1,5 @@
-//! THE TICK, on one page: take new records, run what is due, expire what is old, read the logs,
-//! exchange with other hosts, tell operators.
+//! THE TICK, on one page: take new records, write lines that a kill has prevented, run what is due,
+//! expire what is old, read the logs, exchange with other hosts, tell operators.
 //!
 //! Overlapping ticks are safe: a step is leased to one process, expiry is idempotent, and one
 //! process at a time reads logs, runs cycles and sends alerts. Invariant: a part that fails is
@@ -23,6 +23,7 @@ pub(crate) fn tick(config: &Arc<Config>, watch: &Watch<'_>) -> Ticked {
     tick.judge_installed_rules();
     tick.watch_the_list();
     tick.fold_records();
+    tick.write_lost_lines();
     tick.run_due_steps();
     tick.expire();
     tick.turn_cycles();

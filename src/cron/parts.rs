@@ -65,6 +65,15 @@ impl Tick<'_> {
         self.part("records", || log.fold(&store, Deadline::after(RECORDS)));
     }
 
+    /// Before steps are done: a message has the line of its decision first.
+    pub(super) fn write_lost_lines(&mut self) {
+        let (config, Some(store)) = (self.config, self.store.clone()) else { return };
+        self.part("lost lines", || {
+            log_failures::write_left(config, &store)?;
+            MessageLog::open(config).write_lost(config, &store)
+        });
+    }
+
     /// Before anything in a tick that changes the suppression list.
     pub(super) fn watch_the_list(&mut self) {
         let (config, Some(store)) = (self.config, self.store.clone()) else { return };

@@ -64,6 +64,7 @@ impl DecidedFailure {
         let (mut plan, mut counted) = (decided.plan, Tally::default());
         report_grounds::note(&mut plan, &facts.message);
         let applications = &house.config.applications;
+        plan.note_time(mail.at_ms);
         plan.note_applications(|one| applications.of(&one.sender_domain).is_some());
         plan.take_bookkeeping().iter().for_each(|name| counted.add(name));
         let reached = failed.reached.clone();

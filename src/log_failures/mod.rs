@@ -15,6 +15,8 @@ mod outside;
 mod tests;
 mod watermark;
 
+pub(crate) use noted_lines::write_left;
+
 use crate::clock;
 use crate::config::Config;
 use crate::deadline::Deadline;
@@ -72,7 +74,6 @@ pub(crate) fn act_on_log(
     index: &Index,
     deadline: Deadline,
 ) -> Result<ActedOn> {
-    noted_lines::write_left(config, store)?;
     let watermark = Watermark::of(index, store)?;
     if index.pending_failures(i64::MIN, clock::now_ms(), 1, &mut |_, _| Ok(()))?.is_empty() {
         return Ok(ActedOn::default());

@@ -65,7 +65,7 @@ impl NotedLine<'_> {
 }
 
 /// Writes what processes that were killed have left.
-pub(super) fn write_left(config: &Config, store: &Store) -> Result<()> {
+pub(crate) fn write_left(config: &Config, store: &Store) -> Result<()> {
     let left = store.left_lines()?;
     if left.is_empty() {
         return Ok(());

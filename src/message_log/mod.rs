@@ -17,6 +17,7 @@ mod lines_back;
 mod log_files;
 mod logged_event;
 mod log_reading;
+mod lost_lines;
 mod message_line;
 mod new_lines;
 mod outlines;

@@ -5,7 +5,11 @@
 
 use super::logged_event::LoggedEvent;
 use super::trail_row::TrailRow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// Messages that are known as decided, at most.
+const MOST_DECIDED: usize = 1 << 21;
 
 /// The oldest of a message that is known so far.
 pub(super) enum StandIn {
@@ -19,13 +23,18 @@ pub(super) enum StandIn {
 pub(super) struct StandIns {
     again: HashMap<String, StandIn>,
     outbox: HashMap<String, StandIn>,
+    /// Digests of messages whose decisions were met. A tick writes those that a kill has prevented:
+    /// they come after older lines of steps.
+    decided: HashSet<u64>,
 }
 
 impl StandIns {
     /// Takes the line of a row that may stand for the decision; an older one is in its place. `at`:
     /// where it is shown.
     pub(super) fn take(&mut self, event: &LoggedEvent, row: &TrailRow, at: Option<usize>) {
-        let Some(message) = event.message() else { return };
+        let Some(message) = event.message().filter(|message| !self.decided.contains(&digest(message))) else {
+            return;
+        };
         let of_kind = match (event.is_redelivery(), event.is_of_outbox()) {
             (true, _) => &mut self.again,
             // Alerts and what operators release are about no message.
@@ -40,6 +49,9 @@ impl StandIns {
     pub(super) fn forget(&mut self, message: &str) {
         self.again.remove(message);
         self.outbox.remove(message);
+        if self.decided.len() < MOST_DECIDED {
+            self.decided.insert(digest(message));
+        }
     }
 
     /// Whether older lines are wanted to find decisions. Those of steps that were done later are
@@ -57,4 +69,10 @@ impl StandIns {
         self.outbox.retain(|message, _| is_whole && !self.again.contains_key(message));
         self.again.into_iter().chain(self.outbox)
     }
+}
+
+fn digest(message: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    hasher.finish()
 }

@@ -228,6 +228,9 @@ pub(crate) struct Notification {
     /// An application was configured when it was promised.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) has_application: bool,
+    /// When that happened, in milliseconds since 1970; `None`: when the message came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) happened_ms: Option<i64>,
 }
 
 /// An alert for operators.

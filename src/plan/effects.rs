@@ -24,6 +24,15 @@ impl Plan {
         }
     }
 
+    /// Notes in each notification when that happened which it tells of: each try says the same.
+    pub(crate) fn note_time(&mut self, at_ms: i64) {
+        for step in &mut self.steps {
+            if let Action::Notify(notification) = &mut step.action {
+                notification.happened_ms = Some(at_ms);
+            }
+        }
+    }
+
     /// Whether a step does something that lasts. `is_received`: whether an application gets a
     /// notification.
     pub(crate) fn has_effect(&self, is_received: impl Fn(&Notification) -> bool) -> bool {
@@ -72,6 +81,7 @@ mod tests {
             fields: Vec::new(),
             bounce: None,
             has_application: false,
+            happened_ms: None,
         })
     }
 

@@ -36,6 +36,13 @@ impl StepEnd {
         matches!(self, StepEnd::Later { .. } | StepEnd::Held { .. })
     }
 
+    /// The end with this word; a step that goes on is tried at `due_ms`. `None`: it never ran.
+    pub(crate) fn of_word(word: &str, due_ms: i64) -> Option<StepEnd> {
+        let ends = [StepEnd::Succeeded, StepEnd::Noted, StepEnd::GivenUp, StepEnd::Parked];
+        let all = ends.into_iter().chain([StepEnd::Later { at_ms: due_ms }]);
+        all.into_iter().find(|end| end.word() == word)
+    }
+
     /// The word in the journal and in the message log.
     pub(crate) fn word(self) -> &'static str {
         match self {

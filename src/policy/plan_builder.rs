@@ -220,6 +220,7 @@ impl actions::Host for Host {
             fields: notification.fields.into_iter().take(100).map(field).collect(),
             bounce: self.facts.message.bounced(&notification.address),
             has_application: false,
+            happened_ms: None,
         };
         self.add(Action::Notify(notification), when)
     }

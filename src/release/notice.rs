@@ -49,6 +49,7 @@ fn plan(entry: &Suppressed, because: &str) -> Plan {
         fields: fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         bounce: None,
         has_application: true,
+        happened_ms: None,
     };
     let step = Step { after: None, delay: 0, action: Action::Notify(notification) };
     Plan { steps: vec![step], ..Plan::default() }

@@ -39,6 +39,20 @@ pub(crate) struct PromisedLine {
     pub(crate) addresses: Vec<String>,
 }
 
+/// A promised message, for its line in the message log.
+pub(crate) struct MessageOnRecord {
+    pub(crate) key: String,
+    /// When it was decided, or its last step ended; in milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    pub(crate) envelope: Envelope,
+    /// The policy that decided.
+    pub(crate) policy: String,
+    pub(crate) seed: u64,
+    pub(crate) verdict: Verdict,
+    pub(crate) line: PromisedLine,
+    pub(crate) steps: Vec<StepOnRecord>,
+}
+
 /// What the journal knows about a key.
 #[derive(Debug)]
 pub(crate) struct OnRecord {

@@ -1,18 +1,19 @@
 //! THE SEAM: everything that the store keeps, and the verbs that read and change it, by group.
 //!
 //! The rest of carom sees only this file, the verbs in `pending_steps`, `looked_up`, `releasing`,
-//! `recording`, `counted`, `erasing`, `operating`, `once`, `sharing` and `together`, and the types
-//! beside them. Not here: SQL (`sqlite`), what the rows mean to a message (`crate::journal`), and
-//! how they are shown (`crate::stats`). Another database would be another folder with the same
-//! functions. Invariant: a verb that returns `Ok` has reached the disk, and one that fails has
-//! changed nothing: each verb that changes something is one transaction (`beat` is two), even if it
-//! touches several groups.
+//! `recording`, `counted`, `erasing`, `killed`, `operating`, `once`, `sharing` and `together`, and
+//! the types beside them. Not here: SQL (`sqlite`), what the rows mean to a message
+//! (`crate::journal`), and how they are shown (`crate::stats`). Another database would be another
+//! folder with the same functions. Invariant: a verb that returns `Ok` has reached the disk, and
+//! one that fails has changed nothing: each verb that changes something is one transaction (`beat`
+//! is two), even if it touches several groups.
 
 mod audited;
 mod counted;
 mod erasing;
 mod erasure;
 mod journal_entry;
+mod killed;
 mod listed_addresses;
 mod looked_up;
 mod message_record;
@@ -43,8 +44,8 @@ mod tests;
 pub(crate) use audited::{AuditEntry, AuditFilter, Removal};
 pub(crate) use erasure::{StoreErasure, ToErase};
 pub(crate) use journal_entry::{
-    Claimed, DueSteps, Ended, Entry, FinishedMessage, NotificationState, OnRecord, PAUSED, PendingStep,
-    Performed, Promise, PromisedLine, Standing, StepOnRecord, WAITING_STATES,
+    Claimed, DueSteps, Ended, Entry, FinishedMessage, MessageOnRecord, NotificationState, OnRecord, PAUSED,
+    PendingStep, Performed, Promise, PromisedLine, Standing, StepOnRecord, WAITING_STATES,
 };
 use listed_addresses::ListedAddresses;
 pub(crate) use message_record::{FoldedFile, MessageRecord};

@@ -105,15 +105,20 @@ impl Database {
 
     /// Without its first page, SQLite reads nothing of a database, and has nothing to save.
     fn beheaded(self, path: &Path) -> Error {
-        let again = self.beginning_again(path);
         let fix = match self {
             Database::Store => format!(
                 "stop carom, then restore a backup; without one, its suppressions, pending steps and counters are lost, \
-                 and another store is begun after: {again}"
+                 and another store is begun after: {}",
+                self.beginning_again(path)
             ),
-            Database::Index => format!("move it away, and `carom cron` reads the logs again: {again}"),
+            Database::Index => self.reading_again(path),
         };
         self.error(path, "damaged: its first page is overwritten").remedy(fix)
+    }
+
+    /// What is in an index, the logs say too.
+    fn reading_again(self, path: &Path) -> String {
+        format!("move it away, and `carom cron` reads the logs again: {}", self.beginning_again(path))
     }
 
     /// The command that moves a damaged database away.
@@ -160,12 +165,7 @@ impl Database {
                      {}",
                     saving(path, &plain, DAMAGED)
                 ),
-                Database::Index => {
-                    format!(
-                        "move it away, and `carom cron` reads the logs again: {}",
-                        self.beginning_again(path)
-                    )
-                }
+                Database::Index => self.reading_again(path),
             },
             Some(ErrorCode::DiskFull) => format!("free space on the disk of {directory}"),
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

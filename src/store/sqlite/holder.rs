@@ -4,10 +4,12 @@
 //! A lock says more than a process id: it is seen from every container that shares the directory,
 //! it needs no /proc, and the system releases it however the process dies. A file for each process
 //! would have to be created, which takes some file systems longer than all that a message does
-//! besides. Not here: what is claimed (`step_rows`). Invariant: a process is taken for gone only if
-//! the file is gone, or if nobody locks its byte.
+//! besides. Not here: what is claimed (`step_rows`). Invariants: a process is taken for gone only
+//! if the file is gone, or if nobody locks its byte; one that was killed is known as that until it
+//! is forgotten.
 
 use super::database_fault::Database;
+use super::work_marks::{self, WorkMark};
 use crate::digest;
 use crate::error::Result;
 use crate::files::{byte_lock, private, regular};
@@ -22,8 +24,22 @@ const BYTE: &str = "byte:";
 /// The file whose bytes a store's processes lock, and our own lock.
 pub(crate) struct Holders {
     path: PathBuf,
-    /// Our name and what holds its lock, once we have claimed something.
-    ours: Mutex<Option<(String, File)>>,
+    /// Once we have claimed something.
+    ours: Mutex<Option<OwnName>>,
+}
+
+/// The name of this process. What holds its lock is the open file.
+struct OwnName {
+    name: String,
+    file: File,
+    mark: Option<WorkMark>,
+}
+
+impl Drop for OwnName {
+    fn drop(&mut self) {
+        // What stays is judged by the next tick.
+        self.mark.into_iter().for_each(|mark| drop(work_marks::remove(&self.file, mark)));
+    }
 }
 
 impl Holders {
@@ -35,19 +51,19 @@ impl Holders {
     /// The name of this process in the journal.
     pub(crate) fn this_process(&self) -> Result<String> {
         let mut ours = self.ours();
-        if let Some((name, _)) = &*ours {
-            return Ok(name.clone());
+        if let Some(ours) = &*ours {
+            return Ok(ours.name.clone());
         }
         let taken = self.take_name().map_err(|error| {
             let fix = "let the user that runs carom write there";
             Database::Store.error(&self.path, &error.to_string()).remedy(fix)
         })?;
-        let name = taken.0.clone();
+        let name = taken.name.clone();
         *ours = Some(taken);
         Ok(name)
     }
 
-    fn take_name(&self) -> io::Result<(String, File)> {
+    fn take_name(&self) -> io::Result<OwnName> {
         let file = match regular::open_to_change(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 self.path.parent().map_or(Ok(()), private::make_directory)?;
@@ -60,7 +76,8 @@ impl Holders {
             let name = format!("{BYTE}{}", digest::random_token(8));
             let Some(byte) = byte_of(&name) else { continue };
             if byte_lock::try_take(&file, byte)? {
-                return Ok((name, file));
+                let mark = work_marks::put(&file, byte);
+                return Ok(OwnName { name, file, mark });
             }
         }
     }
@@ -75,12 +92,42 @@ impl Holders {
         }
     }
 
+    /// The marks of processes that were killed while they worked on messages.
+    pub(crate) fn killed(&self) -> Vec<WorkMark> {
+        self.marks(true)
+    }
+
+    /// Whether another process works on messages.
+    pub(crate) fn has_others(&self) -> bool {
+        let ours = self.ours().as_ref().and_then(|ours| ours.mark);
+        self.marks(false).into_iter().any(|mark| Some(mark) != ours)
+    }
+
+    /// The marks of processes that are gone, or that live; none, if they cannot be read.
+    fn marks(&self, are_gone: bool) -> Vec<WorkMark> {
+        let marks = regular::open(&self.path).and_then(|file| {
+            let marks = work_marks::all(&file)?.into_iter();
+            marks
+                .map(|mark| Ok((mark, byte_lock::is_free(&file, mark.number)?)))
+                .collect::<io::Result<Vec<_>>>()
+        });
+        let of_kind = |(mark, is_gone): (WorkMark, bool)| (is_gone == are_gone).then_some(mark);
+        marks.unwrap_or_default().into_iter().filter_map(of_kind).collect()
+    }
+
+    /// These processes are known as killed no more.
+    pub(crate) fn forget(&self, killed: &[WorkMark]) {
+        let forget = |file: File| killed.iter().try_for_each(|mark| work_marks::remove(&file, *mark));
+        // A mark that stays is judged again.
+        let _ = regular::open_to_change(&self.path).and_then(forget);
+    }
+
     /// This process claims nothing more.
     pub(crate) fn leave(&self) {
         self.ours().take();
     }
 
-    fn ours(&self) -> MutexGuard<'_, Option<(String, File)>> {
+    fn ours(&self) -> MutexGuard<'_, Option<OwnName>> {
         self.ours.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -114,6 +161,31 @@ mod tests {
     }
 
     #[test]
+    fn a_killed_process_leaves_its_mark_until_it_is_forgotten() {
+        let home = std::env::temp_dir().join(format!("carom-holders-{:x}", fastrand::u64(..)));
+        let store = home.join("carom.db");
+        let (one, other) = (Holders::of(&store), Holders::of(&store));
+        assert!(other.killed().is_empty() && !other.has_others(), "there is no file yet");
+        one.this_process().unwrap();
+        assert!(!one.has_others() && other.has_others() && other.killed().is_empty());
+        other.this_process().unwrap();
+        assert!(one.has_others());
+        // As kill -9 does: the lock is released, and nobody removes the mark.
+        one.ours().as_mut().unwrap().mark = None;
+        drop(one);
+        let killed = other.killed();
+        assert!(killed.len() == 1 && !other.has_others());
+        let third = Holders::of(&store);
+        third.this_process().unwrap();
+        assert_eq!(other.killed(), killed, "its place is not taken");
+        other.forget(&killed);
+        assert!(other.killed().is_empty() && other.has_others());
+        drop(third);
+        assert!(!other.has_others() && other.killed().is_empty());
+        std::fs::remove_dir_all(home).unwrap();
+    }
+
+    #[test]
     fn of_many_at_once_each_has_a_name_that_is_its_own() {
         let home = std::env::temp_dir().join(format!("carom-holders-{:x}", fastrand::u64(..)));
         let store = home.join("carom.db");
@@ -130,6 +202,7 @@ mod tests {
                 });
             }
         });
+        assert!(Holders::of(&store).killed().is_empty());
         std::fs::remove_dir_all(home).unwrap();
     }
 }

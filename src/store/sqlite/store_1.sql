@@ -1,5 +1,5 @@
 CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-INSERT INTO meta VALUES ('startedRunning', strftime('%Y-%m-%dT%H:%M:%S+00:00', 'now'));
+INSERT INTO meta VALUES ('startedRunning', strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'));
 
 -- bouncy-sink's counters, without its int_ prefix, and carom's own.
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
