@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::index::{Filter, Index, MessageUnderWay, StoredDelivery};
 use crate::mailbox_syntax::split_address;
-use crate::message_log::{self, TrailFilter, TrailRow};
+use crate::message_log::{self, Trail, TrailFilter, TrailRow};
 use crate::named_address::NamedAddress;
 use crate::plan::Grounds;
 use crate::policy::fingerprint;
@@ -271,7 +271,11 @@ fn named(key: &str, config: &Config) -> NamedAddress {
 fn log_about(key: &str, messages: HashSet<String>, sources: &KnownSources<'_>) -> Vec<TrailRow> {
     let about = Some(named(key, sources.config));
     let filter = TrailFilter { about, messages, ..TrailFilter::default() };
-    sources.found(message_log::trail(sources.config, Some(sources.store), &filter))
+    let found = message_log::trail(sources.config, Some(sources.store), &filter);
+    sources.found(found.map(Some)).map_or(Vec::new(), |Trail { rows, unread }| {
+        unread.into_iter().for_each(|error| sources.note(error));
+        rows
+    })
 }
 
 /// What is kept about the key; complaints that match nobody are known by the line of their message.

@@ -212,7 +212,7 @@ fn an_empty_answer_of_the_log_says_from_when_the_log_goes() {
     assert_eq!((piped.code, piped.stdout.as_str(), piped.stderr.as_str()), (0, "", ""), "{piped:?}");
     let wrong = run(&sandbox, &["log", "--since", "soon"]);
     assert!(
-        wrong.code == 1 && wrong.stderr.contains("2026-01-31, now, today, yesterday, or an age"),
+        wrong.code == 1 && wrong.stderr.contains("2026-01-31, 22:00, now, today, yesterday, or an age"),
         "{wrong:?}"
     );
 }
@@ -271,4 +271,68 @@ fn a_return_path_that_was_cut_after_the_local_part_is_named_too() {
     }
     let erased = run(&sandbox, &["erase", "an@there.example"]);
     assert!(erased.code == 0 && erased.stdout.starts_with("nothing is known"), "{erased:?}");
+}
+
+/// Neither the log nor what it is asked about is taken for whole.
+#[test]
+fn log_and_find_say_what_of_the_message_log_and_of_the_store_cannot_be_read() {
+    let sandbox = with_ann();
+    let asked = |why: &[&str]| {
+        for words in [&["log"][..], &["log", "--since", "1d"], &["find", "4Qann"]] {
+            let shown = run(&sandbox, words);
+            let is_said = why.iter().all(|why| shown.stderr.contains(why));
+            let code = i32::from(!why.is_empty());
+            assert!(shown.code == code && is_said && shown.stdout.contains("4Qann"), "{words:?}: {shown:?}");
+        }
+    };
+    asked(&[]);
+    let log = sandbox.path("state/log");
+    let name = names(&log).into_iter().find(|name| name.starts_with("messages-2")).unwrap();
+    let good = fs::read(log.join(&name)).unwrap();
+    fs::write(log.join(&name), [&good[..], b"\xa5\xa5\xa5\n\0\0\0\n"].concat()).unwrap();
+    asked(&["not all is shown: ", &name, "2 lines are damaged", "restore the file from a backup"]);
+    fs::write(log.join(&name), [&good[..], b"{\"time\":\"cut off by a full di\n"].concat()).unwrap();
+    asked(&[]);
+    damage(&sandbox.path("state/carom.db"));
+    asked(&["not all is shown: ", "carom.db: damaged", "restore a backup"]);
+    moved(&sandbox);
+    asked(&["not all is shown: ", "nothing of what ", "carom.db.damaged knows is here"]);
+}
+
+#[test]
+fn find_knows_that_the_mail_logs_were_not_read_or_the_index_is_gone() {
+    let sandbox = mail_log::sandbox(None, "");
+    append(&sandbox, &ago(50, &delivery(540, 1, ANN, OTHER, 1.0, UNKNOWN_USER)));
+    let unread = || {
+        let found = run(&sandbox, &["find", "nobody@there.example"]);
+        assert!(found.code == 1 && found.stdout.starts_with("nothing can be read about "), "{found:?}");
+        assert!(
+            found.stderr.contains("no log was read yet") && found.stderr.contains("carom cron"),
+            "{found:?}"
+        );
+    };
+    unread();
+    tick(&sandbox, &[]);
+    let found = run(&sandbox, &["find", ANN]);
+    assert!(found.code == 0 && found.stdout.contains("delivery  "), "{found:?}");
+    for name in ["index.db", "index.db-wal", "index.db-shm"] {
+        let _ = fs::rename(sandbox.path("state").join(name), sandbox.path("elsewhere"));
+    }
+    unread();
+    let found = run(&sandbox, &["find", ANN]);
+    assert!(found.code == 1 && found.stdout.contains("suppressed  "), "{found:?}");
+}
+
+#[test]
+fn every_command_takes_a_time_without_a_day() {
+    let sandbox = with_ann();
+    for words in [
+        &["log", "--since"][..],
+        &["report", "--since"],
+        &["deliveries", "--since"],
+        &["suppress", "list", "--since"],
+    ] {
+        let ran = run(&sandbox, &[words, &["00:00"]].concat());
+        assert_eq!(ran.code, 0, "{words:?}: {ran:?}");
+    }
 }

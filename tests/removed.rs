@@ -130,3 +130,17 @@ fn who_took_an_address_off_the_list_and_when_is_told_until_it_is_erased() {
     let found = sandbox.run(&["find", "other@there.example"], b"").stdout;
     assert!(!found.contains("paul"), "{erased:?} {found}");
 }
+
+#[test]
+fn who_has_put_an_address_on_the_list_is_on_record() {
+    let sandbox = crate::harness::Sandbox::new();
+    let mut adding = sandbox.command(&["suppress", "add", "ann@there.example", "--reason", "asked"]);
+    adding.env("SUDO_USER", "grace");
+    assert!(adding.output().unwrap().status.success());
+    for words in [&["suppress", "check", "ann@there.example"][..], &["find", "ann@there.example"]] {
+        let shown = sandbox.run(words, b"").stdout;
+        assert!(shown.contains("operator (grace)"), "{words:?}: {shown}");
+    }
+    assert_eq!(sandbox.run(&["erase", "ann@there.example"], b"").code, 0);
+    assert!(sandbox.run(&["find", "ann@there.example"], b"").stdout.starts_with("nothing is known"));
+}

@@ -72,8 +72,7 @@ pub(super) fn store_findings(config: &Config, depth: StoreDepth) -> Vec<Finding>
         Ok((there, _)) => format!("SQLite, tables of version {there}, can be written{part}"),
         Err(error) => return vec![of_key(Finding::error("store", &error))],
     };
-    let begun = store.counters().ok().and_then(|(begun, _)| clock::parse(&begun?));
-    let of_store = moved_away(&path, begun).map(|error| of_key(lost(&error, depth)));
+    let of_store = store.moved_away().map(|error| of_key(lost(&error, depth)));
     let mut findings = vec![of_store.unwrap_or_else(|| Finding::good("store", said))];
     let is_current = store.versions().is_ok_and(|(there, ours)| there == ours);
     if depth == StoreDepth::Whole && is_current {

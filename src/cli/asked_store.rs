@@ -7,7 +7,7 @@
 use super::terminal::note;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Result};
 use crate::events;
 use crate::message_log::{self, MessageLog};
 use crate::store::{Store, read_only};
@@ -41,9 +41,16 @@ pub(super) fn store_or_fault(config: &Config) -> Result<(Store, Option<Error>)> 
         Ok((store, Some(damage))) if damage.is_lasting() => Ok((store, Some(damage))),
         Ok((store, unfolded)) => {
             unfolded.iter().for_each(note_unfolded);
-            Ok((store, None))
+            let gone = store.moved_away();
+            Ok((store, gone))
         }
     }
+}
+
+/// Names what could not be read, which is the answer of the exit code too.
+pub(super) fn note_unread(unread: &[Error]) -> Exit {
+    unread.iter().for_each(|error| note(format_args!("not all is shown: {error}")));
+    if unread.is_empty() { Exit::Ok } else { Exit::Failure }
 }
 
 /// The store, and why it has not everything that the message log has on record.

@@ -72,7 +72,7 @@ pub(crate) struct DeliveriesArgs {
     /// Only this Message-ID, with or without angle brackets
     #[arg(long, value_name = "ID")]
     message_id: Option<String>,
-    /// Only deliveries updated at or after TIME: RFC 3339, a date, today, yesterday,
+    /// Only deliveries updated at or after TIME: RFC 3339, a date, 22:00, today, yesterday,
     /// or an age like 90m, 12h, 7d
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,

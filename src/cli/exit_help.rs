@@ -6,7 +6,7 @@ use crate::error::Exit;
 use clap::Command;
 
 /// Codes with a meaning of their own: the words of the command, and what they mean.
-const CODES: [(&str, &str); 16] = [
+const CODES: [(&str, &str); 18] = [
     (
         "pipe",
         "Exit codes, as mail servers read them:\n  \
@@ -23,6 +23,8 @@ const CODES: [(&str, &str); 16] = [
     ("access", "Exit codes: 0 ended by a signal, or by its one client; 1 it cannot serve, and says why."),
     ("socketmap", "Exit codes: 0 ended by a signal, or by its one client; 1 it cannot serve, and says why."),
     ("cron", "Exit codes: 0 all parts were done; 1 a part failed, and is named."),
+    ("log", "Exit codes: 0 all was shown; 1 a part could not be read, and is named."),
+    ("find", "Exit codes: 0 all was read; 1 a part could not be read, and is named."),
     ("check", "Exit codes: 0 nothing is wrong; 1 something is."),
     (
         "alerts",

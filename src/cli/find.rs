@@ -3,11 +3,11 @@
 //!
 //! Not here: finding it (`find`).
 
-use super::asked_store::{note_unreadable_log, store_or_fault};
+use super::asked_store::{note_unread, note_unreadable_log, store_or_fault};
 use super::deliveries::{self, Times};
 use super::removal_line::removal_line;
-use super::suppression_line::shown;
-use super::terminal::{self, Terminal, note, print};
+use super::suppression_line::shown_with_author;
+use super::terminal::{self, Terminal, print};
 use super::typed_key::key;
 use crate::archive;
 use crate::clock;
@@ -17,7 +17,7 @@ use crate::files::command::quoted;
 use crate::find::Known;
 use crate::mailbox_syntax::with_needed_quotes;
 use crate::message_log::{StepNow, TrailRow};
-use crate::store::PendingStep;
+use crate::store::{PendingStep, Store};
 use crate::text::{counted, one_line, steers};
 use clap::Args;
 use std::fmt::Write as _;
@@ -51,23 +51,17 @@ pub(crate) fn run(arguments: &FindArgs, config: &Config, terminal: Terminal) -> 
     if arguments.export {
         let whole = known.exported(&store, config);
         print(serde_json::to_string(&whole).context("export")? + "\n")?;
-        return Ok(end(&whole.known.unread));
+        return Ok(note_unread(&whole.known.unread));
     }
     let known = known.or_named(&store, config);
-    terminal.show(&known, || words(&known))?;
-    Ok(end(&known.unread))
+    terminal.show(&known, || words(&known, &store))?;
+    Ok(note_unread(&known.unread))
 }
 
-/// Names what could not be read.
-fn end(unread: &[Error]) -> Exit {
-    unread.iter().for_each(|error| note(format_args!("not all is shown: {error}")));
-    if unread.is_empty() { Exit::Ok } else { Exit::Failure }
-}
-
-fn words(known: &Known) -> String {
+fn words(known: &Known, store: &Store) -> String {
     let mut text = String::new();
     for entry in &known.suppressed {
-        let _ = writeln!(text, "suppressed   {}", shown(entry));
+        let _ = writeln!(text, "suppressed   {}", shown_with_author(entry, store));
     }
     for removal in &known.removals {
         let _ = writeln!(text, "removed      {}", removal_line(removal));
@@ -133,8 +127,7 @@ fn without_line(steps: &[PendingStep]) -> String {
 /// A line of the log, and its steps below it.
 fn message(row: &TrailRow) -> String {
     let Some(event) = &row.event else { return format!("message      {}\n", row.text()) };
-    let (time, queue_id, envelope) = (&event.time, row.queue_id(), row.envelope());
-    let first = format!("{time}  {queue_id}  {envelope}  {}", row.outcome());
+    let first = row.beginning(event) + &row.outcome();
     let steps = row.steps.iter().map(|step| format!("  step       {}\n", one_line(&step.text())));
     format!("message      {}\n", one_line(&first)) + &steps.collect::<String>()
 }

@@ -2,17 +2,19 @@
 //!
 //! Not here: the log and its rows (`message_log`). Invariant: where no terminal is, nothing is cut.
 
-use super::asked_store::note_unreadable_log;
+use super::asked_store::{note_unread, note_unreadable_log};
 use super::terminal::{self, Output, Terminal, fitted, note};
 use super::typed_key::key;
 use crate::clock::typed_time::time;
 use crate::config::Config;
 use crate::deadline::Deadline;
-use crate::error::{Exit, Result};
+use crate::error::{Error, Exit, Result};
 use crate::mailbox_syntax::with_needed_quotes;
-use crate::message_log::{Following, MessageLog, SoughtRecipient, TrailFilter, TrailRow, first_day, trail};
+use crate::message_log::{
+    Following, MessageLog, SoughtRecipient, Trail, TrailFilter, TrailRow, first_day, trail,
+};
 use crate::stats::render::wording::wrap;
-use crate::store::{Store, read_only};
+use crate::store::{Store, moved_away, read_only};
 use crate::text::one_line;
 use clap::Args;
 use serde_json::json;
@@ -56,7 +58,7 @@ pub(crate) struct LogArgs {
     /// Go on showing lines as they are written
     #[arg(long, short = 'f')]
     follow: bool,
-    /// Only lines at or after TIME: RFC 3339, a date, today, yesterday,
+    /// Only lines at or after TIME: RFC 3339, a date, 22:00, today, yesterday,
     /// or an age like 90m, 12h, 7d
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,
@@ -82,7 +84,7 @@ fn status(word: &str) -> Result<String, String> {
 }
 
 pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> Result<Exit> {
-    let mut store = opened(config);
+    let (mut store, fault) = opened(config);
     let LogArgs { lines, follow, since, until, recipient, status } = arguments;
     let lines = lines.or(if since.is_some() { None } else { Some(SHOWN) });
     let recipient = recipient.clone().map(|address| SoughtRecipient::new(config, address));
@@ -91,7 +93,7 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
     let filter = TrailFilter { recipient, statuses, since_ms, until_ms, lines, ..TrailFilter::default() };
     note_unreadable_log(config);
     let mut following = Following::begin(config)?;
-    let rows = trail(config, store.as_ref(), &filter)?;
+    let Trail { rows, unread } = trail(config, store.as_ref(), &filter)?;
     let mut out = Output::open();
     let table = terminal::table_width(terminal).map(|width| Table::of(&rows, width));
     let mut wants_more = match &table {
@@ -108,15 +110,20 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
     } else if rows.is_empty() {
         terminal.remark(&why_empty(config)?);
     }
+    // What was not read is named after the rows.
+    wants_more = wants_more && out.flush()?;
+    let new = unread.into_iter().filter(|error| fault.iter().all(|fault| fault.text() != error.text()));
+    let whole = note_unread(&fault.iter().cloned().chain(new).collect::<Vec<_>>());
+    let ended = move |finished: Exit| if whole == Exit::Ok { finished } else { whole };
     if !follow {
-        return out.finish();
+        return out.finish().map(ended);
     }
     let mut known: HashSet<String> = rows.into_iter().map(|row| row.line).collect();
     let stop = terminal::stop_flag()?;
     while wants_more && !stop.load(Ordering::Relaxed) {
         wants_more = out.flush()?;
         if store.as_ref().is_none_or(Store::is_replaced) {
-            store = opened(config);
+            (store, _) = opened(config);
         }
         for row in following.new_rows(config, store.as_ref())? {
             if !known.remove(&row.line) && filter.lets_through(&row) {
@@ -126,7 +133,7 @@ pub(crate) fn run(arguments: &LogArgs, config: &Config, terminal: Terminal) -> R
         wants_more = wants_more && out.flush()?;
         std::thread::sleep(LOOK);
     }
-    out.finish()
+    out.finish().map(ended)
 }
 
 /// What is said to people where no row is shown.
@@ -141,12 +148,21 @@ fn why_empty(config: &Config) -> Result<String> {
     })
 }
 
-/// The store with new records; `None`: there is none yet, or this user may not read it.
-fn opened(config: &Config) -> Option<Store> {
-    fold(config).unwrap_or_else(|error| {
-        tracing::debug!(%error, "the next tick takes new records");
-        Store::look(&config.store_path()).ok()
-    })
+/// The store with new records, and why it is damaged or gone. `None`: there is none yet, or this
+/// user may not read it.
+fn opened(config: &Config) -> (Option<Store>, Option<Error>) {
+    let path = config.store_path();
+    match fold(config) {
+        Ok(None) => (None, moved_away(&path, None)),
+        Ok(Some(store)) => {
+            let gone = store.moved_away();
+            (Some(store), gone)
+        }
+        Err(error) => {
+            tracing::debug!(%error, "the next tick takes new records");
+            (Store::look(&path).ok(), Some(error).filter(Error::is_lasting))
+        }
+    }
 }
 
 /// Takes new records into the store, for whoever reads the counters next. The lines are shown

@@ -36,7 +36,7 @@ pub(crate) struct ReportArgs {
 
 #[derive(Args, Debug)]
 pub(crate) struct PeriodArgs {
-    /// From this time on: RFC 3339, a date, today, yesterday, or an age like 90m, 12h, 7d
+    /// From this time on: RFC 3339, a date, 22:00, today, yesterday, or an age like 90m, 12h, 7d
     /// [default: the start of the day]
     #[arg(long, value_name = "TIME", value_parser = time)]
     since: Option<i64>,

@@ -8,7 +8,7 @@ use super::removal_line::removal_line;
 use super::suppress_import::{self, ImportArgs};
 use super::suppress_terms::SuppressTerms;
 use super::suppress_undo::{self, UndoArgs};
-use super::suppression_line::shown;
+use super::suppression_line::{shown, shown_with_author};
 use super::terminal::{Terminal, print};
 use crate::clock;
 use crate::clock::typed_time::time;
@@ -25,7 +25,7 @@ use std::sync::Arc;
     carom suppress add ann@example.com --reason asked --days 90\n  \
     carom suppress add @example.com --days 7\n  \
     carom suppress check ann@example.com && echo \"mail may be sent\"\n  \
-    carom suppress list --since 8h                   who was suppressed since then\n  \
+    carom suppress list --since 22:00                what was suppressed since then\n  \
     carom suppress export > list.csv")]
 pub(crate) enum SuppressCommand {
     /// Suppress addresses; or for a term a domain (@example.com), the domains below one
@@ -53,8 +53,8 @@ pub(crate) enum SuppressCommand {
         /// Only addresses that contain this text
         #[arg(default_value = "")]
         containing: String,
-        /// Only what was suppressed at or after TIME: RFC 3339, a date, today, yesterday,
-        /// or an age like 90m, 12h, 7d
+        /// Only entries whose failure, report or command was at or after TIME: RFC 3339, a date,
+        /// 22:00, today, yesterday, or an age like 90m, 12h, 7d
         #[arg(long, value_name = "TIME", value_parser = time)]
         since: Option<i64>,
     },
@@ -117,7 +117,7 @@ pub(crate) fn run(command: &SuppressCommand, config: &Arc<Config>, terminal: Ter
                     let removals = removals.iter().map(|one| format!("removed {}\n", removal_line(one)));
                     format!("{address} is not suppressed\n{}", removals.collect::<String>())
                 }
-                found => found.iter().map(|entry| shown(entry) + "\n").collect(),
+                found => found.iter().map(|entry| shown_with_author(entry, &store) + "\n").collect(),
             })?;
             Ok(if entries.is_empty() { Exit::Ok } else { Exit::Failure })
         }
@@ -177,7 +177,7 @@ impl AddArgs {
 }
 
 fn add(store: &Store, entries: &[Suppressed], terminal: Terminal) -> Result<Exit> {
-    let new = store.suppress_all(entries)?;
+    let new = store.suppress_all(entries, Some(&operator_name()))?;
     let before = entries.len() - new;
     terminal
         .show(&json!({ "new": new, "before": before }), || format!("{new} new, {before} suppressed before\n"))

@@ -1,11 +1,17 @@
 //! An entry of the suppression list as people read it.
 
 use crate::clock;
-use crate::store::Suppressed;
+use crate::store::{Store, Suppressed};
 use crate::text::{bounded, one_line};
 
 /// Bytes of a reason that people are shown.
 const REASON: usize = 60;
+
+/// An entry in a line, with who has put it there, where that is on record.
+pub(super) fn shown_with_author(entry: &Suppressed, store: &Store) -> String {
+    let who = store.who_added(entry).ok().flatten();
+    who.map_or_else(|| shown(entry), |who| format!("{} ({})", shown(entry), one_line(&who)))
+}
 
 /// An entry of the list in a line.
 pub(crate) fn shown(entry: &Suppressed) -> String {

@@ -5,7 +5,7 @@
 
 use super::{local_zone, now_ms, today};
 use jiff::Timestamp;
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 
 /// A unit of an age, and its seconds.
 const AGES: [(char, i64); 5] = [('s', 1), ('m', 60), ('h', 3600), ('d', 86_400), ('w', 7 * 86_400)];
@@ -14,13 +14,13 @@ const FIRST_SECOND: i64 = 100_000_000;
 
 /// What is said of a text that is no time.
 const FORMS: &str =
-    "use 2026-01-31T12:00:00Z, 2026-01-31, now, today, yesterday, or an age like 90m, 12h, 7d";
+    "use 2026-01-31T12:00:00Z, 2026-01-31, 22:00, now, today, yesterday, or an age like 90m, 12h, 7d";
 
 /// What is said of a time that cannot be counted.
 const BEYOND: &str = "use a time from 0001-01-01 to 9999-12-30: this one is outside the calendar";
 
-/// RFC 3339, a local date with or without time, the beginning of today or yesterday, now, an age,
-/// or seconds since 1970; as milliseconds since 1970.
+/// RFC 3339, a local date with or without time, a time of the last 24 hours, the beginning of today
+/// or yesterday, now, an age, or seconds since 1970; as milliseconds since 1970.
 pub(crate) fn time(typed: &str) -> Result<i64, String> {
     let age = AGES.into_iter().find_map(|(unit, seconds)| {
         let count: i64 = typed.strip_suffix(unit)?.parse().ok()?;
@@ -34,13 +34,24 @@ pub(crate) fn time(typed: &str) -> Result<i64, String> {
         at.to_zoned(local_zone()).ok().map(|at| at.timestamp().as_millisecond())
     };
     let seconds = || typed.parse::<i64>().ok().filter(|seconds| *seconds > FIRST_SECOND)?.checked_mul(1000);
-    let time = age.or_else(now).or_else(stamp).or_else(local).or_else(seconds);
+    let time = age.or_else(now).or_else(stamp).or_else(local).or_else(|| last(typed)).or_else(seconds);
     match time {
         Some(at_ms) if Timestamp::from_millisecond(at_ms).is_ok() => Ok(at_ms),
         Some(_) => Err(BEYOND.to_owned()),
         None if is_of_last_year(typed) => Err(BEYOND.to_owned()),
         None => Err(FORMS.to_owned()),
     }
+}
+
+/// When the clock of this host has last shown this time.
+fn last(typed: &str) -> Option<i64> {
+    // The parser would take the time of a whole stamp, too.
+    let is_time = typed.len() <= "22:00:00".len() && typed.get(2..3) == Some(":");
+    let clock: Time = typed.parse().ok().filter(|_| is_time)?;
+    let on =
+        |day: Date| Some(day.to_datetime(clock).to_zoned(local_zone()).ok()?.timestamp().as_millisecond());
+    let today = today();
+    on(today).filter(|at_ms| *at_ms <= now_ms()).or_else(|| on(today.yesterday().ok()?))
 }
 
 /// Whether it begins with a day of the last year, which is not all in the calendar.
@@ -63,6 +74,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_time_without_a_day_is_the_last_one() {
+        for typed in ["00:00", "03:17", "12:00:30", "22:00", "23:59"] {
+            let (at_ms, now_ms) = (time(typed).unwrap(), now_ms());
+            assert!(at_ms <= now_ms && at_ms > now_ms - 26 * 3_600_000, "{typed}");
+            let shown = Timestamp::from_millisecond(at_ms).unwrap().to_zoned(local_zone()).time().to_string();
+            assert!(shown.starts_with(typed), "{typed} {shown}");
+        }
+    }
+
+    #[test]
     fn a_time_that_cannot_be_counted_is_said_to_be_outside_the_calendar() {
         for beyond in
             ["9999-12-31", "9999-12-31T12:00:00Z", "9999-12-31T00:00", "99999999999d", "999999999999999"]
@@ -70,7 +91,7 @@ mod tests {
             assert_eq!(time(beyond), Err(BEYOND.to_owned()), "{beyond}");
         }
         assert!(time("9999-12-29").is_ok() && time("0001-01-02").is_ok());
-        for wrong in ["2026-02-31", "2026-01-31ZZ", "soon", ""] {
+        for wrong in ["2026-02-31", "2026-01-31ZZ", "soon", "", "24:00", "9:00", "22:60", "T22:00", "22:"] {
             assert!(time(wrong).is_err_and(|error| error == FORMS), "{wrong}");
         }
     }

@@ -129,7 +129,7 @@ fn b2_the_list_is_purged_once_on_its_days_of_what_came_from_tests_and_kept_in_a_
         suppressed("new@a.example", "report", 1),
         suppressed("by-hand@a.example", "operator", 300),
     ];
-    home.store.suppress_all(&entries).unwrap();
+    home.store.suppress_all(&entries, None).unwrap();
     let left = || {
         let left = home.store.suppressions("", None, MONDAY_OF_53 * DAY_MS, usize::MAX).unwrap();
         left.into_iter().map(|entry| entry.address).collect::<Vec<_>>()

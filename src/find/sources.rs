@@ -8,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::store::Store;
 use std::cell::RefCell;
+use std::path::Path;
 
 pub(super) struct KnownSources<'a> {
     pub(super) store: &'a Store,
@@ -20,8 +21,11 @@ pub(super) struct KnownSources<'a> {
 impl<'a> KnownSources<'a> {
     pub(super) fn open(store: &'a Store, config: &'a Config) -> KnownSources<'a> {
         let sources = KnownSources { store, config, index: None, unread: RefCell::default() };
-        let index = sources.found(Index::to_read(&config.index_path()));
-        KnownSources { index, ..sources }
+        let index = Index::to_read(&config.index_path());
+        if matches!(index, Ok(None)) && config.mail_logs.get().is_ok_and(|logs| !logs.is_empty()) {
+            sources.note(never_read(&config.index_path()));
+        }
+        KnownSources { index: sources.found(index), ..sources }
     }
 
     /// What was found; nothing, if that could not be read.
@@ -43,7 +47,7 @@ impl<'a> KnownSources<'a> {
         self
     }
 
-    fn note(&self, error: Error) {
+    pub(super) fn note(&self, error: Error) {
         let mut unread = self.unread.borrow_mut();
         if unread.iter().all(|known| known.text() != error.text()) {
             unread.push(error);
@@ -53,4 +57,10 @@ impl<'a> KnownSources<'a> {
     pub(super) fn unread(&self) -> Vec<Error> {
         self.unread.borrow().clone()
     }
+}
+
+/// There are logs in the config, and no index.
+fn never_read(index: &Path) -> Error {
+    let text = format!("no log was read yet, so there is no {}", index.display());
+    Error::new(text).remedy("run `carom cron`")
 }

@@ -4,7 +4,12 @@
 //! operator can carry out.
 
 use super::log_fault::LogFault;
+use super::postfix::is_queue_id;
+use super::postfix::program::{self, ProgramLine};
+use super::stamp::Stamps;
+use crate::clock;
 use crate::config::LogKind;
+use jiff::tz::TimeZone;
 
 /// What a file is that is not text, and the fix; None for text.
 pub(crate) fn binary(head: &[u8]) -> Option<LogFault> {
@@ -79,10 +84,28 @@ fn of_postfix(head: &[u8], line: &str) -> LogFault {
             "name them message and time, or let the syslog daemon write plain lines",
         );
     }
+    if let Some(word) = no_queue_id(line) {
+        return fault(
+            &format!("the time and the program are understood, and {word:?} is not a queue id"),
+            "let nothing rewrite queue ids: Postfix writes five or more of 0-9 and A-F, or with \
+             enable_long_queue_ids ten or more digits and consonants",
+        );
+    }
     fault(
         "it is not a log of Postfix in a form that carom reads",
         "let the syslog daemon write its traditional or its RFC 3339 format, or correct kind and path of [[logs]]",
     )
+}
+
+/// What stands for the queue id in a line of Postfix that is readable up to there.
+fn no_queue_id(line: &str) -> Option<&str> {
+    let (_, rest) = Stamps::new(TimeZone::UTC, clock::now_ms()).read(line.as_bytes())?;
+    let ProgramLine { daemon: Some(_), text, .. } = program::read(rest)? else { return None };
+    let (word, said) = std::str::from_utf8(text).ok()?.split_once(": ")?;
+    let is_about_a_message = ["to=<", "from=<", "client=", "message-id=", "uid=", "removed"];
+    let is_word = !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+    let stands_for_one = is_word && is_about_a_message.iter().any(|begin| said.starts_with(begin));
+    (stands_for_one && !is_queue_id(word.as_bytes())).then_some(word)
 }
 
 /// The kind of another mail server that writes such a line.
@@ -157,6 +180,12 @@ mod tests {
             (LogKind::PowerMta, "hello", "acct-file"),
             (LogKind::Postfix, "postfix/smtp[1]: 4A1B2C3D: removed", "maillog_file"),
             (LogKind::Postfix, "smtp_1  | postfix/smtp[1]: 4A1B2C3D: removed", "maillog_file"),
+            (
+                LogKind::Postfix,
+                "Jan  2 03:04:05 mx postfix/smtp[1]: xyz-1: to=<a@x.example>, relay=",
+                "0-9 and A-F",
+            ),
+            (LogKind::Postfix, "2026-01-02T03:04:05Z mx postfix/qmgr[1]: 4a1b: removed", "0-9 and A-F"),
             (LogKind::Postfix, "Xyz 12 03:04:05 mx postfix/smtp[1]: 4A1B2C3D: removed", "RFC 3339"),
             (LogKind::Postfix, "2026-01-02 03:04:05 1abcde-0001 <= a@x.example H=mx", "\"exim\""),
             (LogKind::Postfix, "{\"a\":1}", "message and time"),

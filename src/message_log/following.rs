@@ -97,13 +97,14 @@ fn know_now(rows: &mut [TrailRow], config: &Config, store: Option<&Store>) -> Re
         later.filter_map(|event| event.message()).filter(|key| !key.is_empty()).map(str::to_owned).collect();
     let told = match messages.is_empty() {
         true => Vec::new(),
-        false => trail(config, store, &TrailFilter { messages, ..TrailFilter::default() })?,
+        false => trail(config, store, &TrailFilter { messages, ..TrailFilter::default() })?.rows,
     };
     let mut told: HashMap<String, TrailRow> = told.into_iter().map(|row| (row.line.clone(), row)).collect();
     for row in rows {
         match told.remove(&row.line) {
             Some(told) => *row = told,
-            None => store.into_iter().for_each(|store| row.look_up(store)),
+            // Why a store cannot be asked is said before its log is followed.
+            None => store.into_iter().for_each(|store| drop(row.look_up(store))),
         }
     }
     Ok(())

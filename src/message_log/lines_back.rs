@@ -15,7 +15,7 @@ use crate::files::regular;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const BLOCK: usize = 256 << 10;
 
@@ -56,6 +56,11 @@ impl<'s> LinesBack<'s> {
     /// Lines that name something are among these.
     pub(super) fn naming(config: &'s Config, sought: &'s SoughtWords) -> Result<LinesBack<'s>> {
         Ok(LinesBack { sought: Some(sought), ..LinesBack::of(config)? })
+    }
+
+    /// The file of the line that was given last.
+    pub(super) fn path(&self) -> Option<&Path> {
+        self.open.as_ref().map(|open| open.path.as_path())
     }
 
     /// The next older line without its end; `None`: there is none.

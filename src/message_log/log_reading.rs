@@ -24,8 +24,15 @@ impl TrailRow {
     /// The whole row.
     pub(crate) fn text(&self) -> String {
         let Some(event) = &self.event else { return self.torn() };
-        let (time, queue_id, envelope) = (&event.time, self.queue_id(), self.envelope());
-        one_line(&format!("{time}  {queue_id}  {envelope}  {}", self.story()))
+        one_line(&(self.beginning(event) + &self.story()))
+    }
+
+    /// Its time, its queue id and its envelope. What is about no message, such as an alert or a
+    /// release, has none: the step names the address.
+    pub(crate) fn beginning(&self, event: &LoggedEvent) -> String {
+        let is_of_message = !event.sender.is_empty() || !event.recipient.is_empty();
+        let envelope = if is_of_message { self.envelope() + "  " } else { String::new() };
+        format!("{}  {}  {envelope}", event.time, self.queue_id())
     }
 
     /// A line that was cut off, by what is left of it.

@@ -27,6 +27,7 @@ mod step_now;
 mod trail;
 mod trail_filter;
 mod trail_row;
+mod unread_parts;
 mod unwritten;
 mod word_filter;
 #[cfg(test)]
@@ -40,7 +41,7 @@ pub(crate) use log_reading::readable;
 pub(crate) use message_line::{DecidedBy, MessageLine};
 pub(crate) use new_lines::{LinePlaces, new_lines};
 pub(crate) use step_now::StepNow;
-pub(crate) use trail::trail;
+pub(crate) use trail::{Trail, trail};
 pub(crate) use trail_filter::{SoughtRecipient, TrailFilter};
 pub(crate) use trail_row::TrailRow;
 

@@ -6,6 +6,7 @@
 
 use super::logged_event::LoggedStep;
 use crate::clock;
+use crate::error::Result;
 use crate::plan::state_as_written;
 use crate::store::{NotificationState, PendingStep, StepOnRecord, Store};
 use crate::text::counted;
@@ -121,9 +122,14 @@ impl StepNow {
 
 /// What the store has on record of a message's steps counts more than what the log says.
 /// `is_whole`: those that are missing are added.
-pub(super) fn look_up(steps: &mut Vec<StepNow>, store: Option<&Store>, message: &str, is_whole: bool) {
-    let Some(store) = store.filter(|_| !message.is_empty()) else { return };
-    for row in store.steps_of(message).unwrap_or_default() {
+pub(super) fn look_up(
+    steps: &mut Vec<StepNow>,
+    store: Option<&Store>,
+    message: &str,
+    is_whole: bool,
+) -> Result<()> {
+    let Some(store) = store.filter(|_| !message.is_empty()) else { return Ok(()) };
+    for row in store.steps_of(message)? {
         let Some(now) = StepNow::on_record(message, row) else { continue };
         match steps.iter_mut().find(|one| one.step == now.step && one.action == now.action) {
             Some(one) => *one = StepNow { at: one.at.take(), ..now },
@@ -132,6 +138,7 @@ pub(super) fn look_up(steps: &mut Vec<StepNow>, store: Option<&Store>, message: 
         }
     }
     steps.sort_by_key(|one| one.step);
+    Ok(())
 }
 
 /// The command that makes a parked step due again.

@@ -12,11 +12,12 @@ use super::stand_ins::{StandIn, StandIns};
 use super::step_now::{self, StepNow};
 use super::trail_filter::TrailFilter;
 use super::trail_row::TrailRow;
+use super::unread_parts::UnreadParts;
 use super::word_filter::SoughtWords;
 use crate::archive;
 use crate::clock::{self, DAY_MS};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::store::Store;
 use memchr::memmem;
 use std::cell::OnceCell;
@@ -33,6 +34,13 @@ const MOST_DECIDED: usize = 1 << 21;
 #[derive(Default)]
 struct Later {
     steps: HashMap<usize, StepNow>,
+}
+
+pub(crate) struct Trail {
+    /// The rows that are wanted, the oldest first.
+    pub(crate) rows: Vec<TrailRow>,
+    /// Why not all could be read.
+    pub(crate) unread: Vec<Error>,
 }
 
 struct Reading<'a> {
@@ -55,10 +63,10 @@ struct Reading<'a> {
     decided: HashSet<u64>,
     /// Digests of the keys of copies that are there.
     copies: OnceCell<HashSet<String>>,
+    unread: UnreadParts,
 }
 
-/// The rows that are wanted, the oldest first.
-pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter) -> Result<Vec<TrailRow>> {
+pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter) -> Result<Trail> {
     let messages = messages_about(config, filter)?;
     let mut reading = Reading {
         config,
@@ -73,6 +81,7 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
         is_whole: false,
         decided: HashSet::new(),
         copies: OnceCell::new(),
+        unread: UnreadParts::default(),
     };
     let most = filter.lines.unwrap_or(MOST).min(MOST);
     let sought = reading.sought();
@@ -86,6 +95,7 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
             reading.is_whole = filter.since_ms.is_none();
             break;
         };
+        reading.unread.look_at(&line, lines.path());
         is_over |= reading.rows.len() >= most;
         if !is_over {
             is_over = !reading.take(&line);
@@ -95,10 +105,11 @@ pub(crate) fn trail(config: &Config, store: Option<&Store>, filter: &TrailFilter
             break;
         }
     }
-    let mut rows = reading.into_rows();
+    let mut rows = reading.take_rows();
     rows.reverse();
     rows.sort_by_key(|row| row.at_ms);
-    Ok(rows.split_off(rows.len().saturating_sub(most)))
+    let rows = rows.split_off(rows.len().saturating_sub(most));
+    Ok(Trail { rows, unread: reading.unread.into_errors() })
 }
 
 /// The keys of all messages that a line about the wanted address or id names: not all of their
@@ -134,10 +145,10 @@ impl Reading<'_> {
     }
 
     /// The rows, the newest first. A redelivery stands for the decision that has no line.
-    fn into_rows(mut self) -> Vec<TrailRow> {
+    fn take_rows(&mut self) -> Vec<TrailRow> {
         for (message, oldest) in std::mem::take(&mut self.stand_ins).into_needed(self.is_whole) {
             // What the first delivery did before it died is in the store alone.
-            let decided = self.store.and_then(|store| store.decision(&message).ok().flatten());
+            let decided = self.ask(|store| store.decision(&message));
             let place = match oldest {
                 StandIn::Shown(place) => place,
                 StandIn::LeftOut(row) => {
@@ -148,12 +159,22 @@ impl Reading<'_> {
             let row = &mut self.rows[place];
             if row.stand_for(decided) {
                 let mut steps = std::mem::take(&mut row.steps);
-                step_now::look_up(&mut steps, self.store, &message, true);
+                let found = step_now::look_up(&mut steps, self.store, &message, true);
                 row.steps = steps;
+                found.unwrap_or_else(|error| self.unread.note(error));
             }
         }
-        self.rows.retain(|row| self.filter.shows(row));
-        self.rows
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.retain(|row| self.filter.shows(row));
+        rows
+    }
+
+    /// What the store says; nothing, if that cannot be read.
+    fn ask<T>(&mut self, ask: impl FnOnce(&Store) -> Result<Option<T>>) -> Option<T> {
+        ask(self.store?).unwrap_or_else(|error| {
+            self.unread.note(error);
+            None
+        })
     }
 
     /// Takes a line. Returns whether older ones are wanted too.
@@ -199,10 +220,10 @@ impl Reading<'_> {
 
     /// What a line says. A record under a key that another line has on record is of a redelivery:
     /// it was not counted, and nothing came of it.
-    fn event(&self, line: &[u8]) -> Option<LoggedEvent> {
+    fn event(&mut self, line: &[u8]) -> Option<LoggedEvent> {
         let event = LoggedEvent::read(line)?;
         let Some(key) = event.record().filter(|_| event.is_decision()) else { return Some(event) };
-        let decided_ms = self.store.and_then(|store| store.decided_ms(key).ok().flatten());
+        let decided_ms = self.ask(|store| store.decided_ms(key));
         let is_again = decided_ms.is_some_and(|decided_ms| clock::parse(&event.time) != Some(decided_ms));
         Some(if is_again { event.again() } else { event })
     }
@@ -275,7 +296,8 @@ impl Reading<'_> {
         }
         if !event.is_deferral() && (is_decision || is_newest) {
             let adds_nothing = !is_decision && event.results.is_empty();
-            step_now::look_up(&mut steps, self.store, &message, is_decision || adds_nothing);
+            let found = step_now::look_up(&mut steps, self.store, &message, is_decision || adds_nothing);
+            found.unwrap_or_else(|error| self.unread.note(error));
             if adds_nothing {
                 // What is over is said by the line of the decision.
                 steps.retain(StepNow::is_open);

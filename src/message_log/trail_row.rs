@@ -6,6 +6,7 @@
 use super::logged_event::LoggedEvent;
 use super::step_now::{self, StepNow};
 use crate::clock;
+use crate::error::Result;
 use crate::plan::Verdict;
 use crate::store::{PromisedLine, Store};
 
@@ -56,10 +57,10 @@ impl TrailRow {
     }
 
     /// The same with what the store has on record of its steps now.
-    pub(crate) fn look_up(&mut self, store: &Store) {
-        let Some(event) = self.event.as_ref().filter(|event| !event.is_deferral()) else { return };
+    pub(crate) fn look_up(&mut self, store: &Store) -> Result<()> {
+        let Some(event) = self.event.as_ref().filter(|event| !event.is_deferral()) else { return Ok(()) };
         let message = event.message().unwrap_or_default();
-        step_now::look_up(&mut self.steps, Some(store), message, event.is_decision());
+        step_now::look_up(&mut self.steps, Some(store), message, event.is_decision())
     }
 
     /// Lets it stand for the decision about its message, which has no line. Returns whether it

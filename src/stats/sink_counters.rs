@@ -41,7 +41,7 @@ pub(crate) fn series_json(store: &Store) -> Result<Value> {
 pub(crate) fn render(store: &Store) -> Result<String> {
     let (started, counters) = store.counters()?;
     let since = started.map(|started| clock::parse(&started).map_or(started, clock::rfc3339));
-    let mut text = format!("running since {}\n", since.as_deref().unwrap_or(NOT_YET));
+    let mut text = format!("counted since {}\n", since.as_deref().unwrap_or(NOT_YET));
     let width = counters.keys().map(String::len).max().unwrap_or(0);
     for (name, value) in &counters {
         let _ = writeln!(text, "  {name:width$}  {value:>10}");

@@ -255,9 +255,10 @@ impl Store {
         Ok(written)
     }
 
-    /// Suppresses many addresses in one transaction; returns how many were new.
-    pub(crate) fn suppress_all(&self, entries: &[Suppressed]) -> Result<usize> {
-        suppression_rows::suppress_all(&self.db, &all_listed(entries))
+    /// Suppresses many addresses in one transaction; returns how many were new. Puts that on record
+    /// under the name `by`, if there is one.
+    pub(crate) fn suppress_all(&self, entries: &[Suppressed], by: Option<&str>) -> Result<usize> {
+        suppression_rows::suppress_all(&self.db, &all_listed(entries), by)
     }
 
     /// Adds the entries that say more than the list does, in one transaction; returns what each is

@@ -8,6 +8,7 @@ use super::Store;
 use super::audited::{AuditEntry, AuditFilter, Removal};
 use super::observed::AlertRecord;
 use super::sqlite::{alert_rows, audit_rows, removed_rows};
+use super::suppressed::Suppressed;
 use crate::error::Result;
 use crate::mailbox_syntax::{in_a_labels, normal_domain};
 use crate::plan::Plan;
@@ -40,6 +41,11 @@ impl Store {
     ) -> Result<bool> {
         let (address, sender_domain) = (in_a_labels(address), sender_domain.map(normal_domain));
         removed_rows::remove(&self.db, &address, sender_domain.as_deref(), now_ms, by)
+    }
+
+    /// Who has put an operator's entry on the suppression list, if that is on record.
+    pub(crate) fn who_added(&self, entry: &Suppressed) -> Result<Option<String>> {
+        audit_rows::who_added(&self.db, entry)
     }
 
     /// Who has taken an address, or what covers it, off the suppression list: the newest first.

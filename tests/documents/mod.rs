@@ -15,6 +15,7 @@ mod links;
 mod metrics;
 mod policy_settings;
 mod run_as_written;
+mod state_files;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -23,6 +23,7 @@ pub(crate) use line_reader::{
     Grammar, LINE, LineReader, LogLine, LogServer, NotPostfix, Parsed, is_unknown, lossy, message,
 };
 pub(crate) use logged_headers::LoggedHeaders;
+pub(crate) use queue_id::is_queue_id;
 pub(crate) use session_envelope::{SessionEnvelope, address};
 
 #[cfg(test)]

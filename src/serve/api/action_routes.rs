@@ -86,7 +86,7 @@ fn suppress_one(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     };
     let before = entries(asked, &address, None)?;
     carry_out(asked, AuditedAction { name: "suppress", what: &address, before }, |store| {
-        let new = store.suppress_all(std::slice::from_ref(&entry))?;
+        let new = store.suppress_all(std::slice::from_ref(&entry), None)?;
         Ok(json!({ "entry": entry, "new": new == 1 }))
     })
 }

@@ -3,10 +3,12 @@
 //! Not here: the actions (`crate::serve`). Invariant: an action is on record before it begins.
 
 use super::connection::SharedConnection;
+use crate::clock::MINUTE_MS;
 use crate::error::Result;
 use crate::store::audited::{AuditEntry, AuditFilter};
+use crate::store::suppressed::Suppressed;
 use crate::store::suppression_target::forms;
-use rusqlite::{Connection, Row, params, params_from_iter};
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde_json::Value;
 
 const COLUMNS: &str = "id, at_ms, who, action, what, before, after";
@@ -46,6 +48,16 @@ pub(crate) fn removals(shared: &SharedConnection, address: &str) -> Result<Vec<A
     );
     shared.read(|db| {
         db.prepare(&sql)?.query_map(params_from_iter(named.iter().chain([&of_domain])), row)?.collect()
+    })
+}
+
+/// Who has put an entry on the suppression list; `None`: nobody, or that is not on record any more.
+pub(crate) fn who_added(shared: &SharedConnection, entry: &Suppressed) -> Result<Option<String>> {
+    const WHO: &str = "SELECT who FROM audit WHERE action = 'suppress' AND what = ?1 AND abs(at_ms - ?2) < ?3
+        ORDER BY abs(at_ms - ?2) LIMIT 1";
+    shared.read(|db| {
+        let of_it = params![entry.address, entry.added_ms, MINUTE_MS];
+        db.prepare_cached(WHO)?.query_row(of_it, |row| row.get(0)).optional()
     })
 }
 

@@ -3,14 +3,17 @@
 //! Not here: who decides (policies, operators), and the soft bounces that count towards it
 //! (`strike_rows`). Invariant: an entry that another one replaces comes back when that is undone.
 
+use super::audit_rows;
 use super::connection::SharedConnection;
 use super::counted_once::{is_first_entry, is_removed};
 use crate::error::Result;
 use crate::mailbox_syntax::without_needless_quotes;
 use crate::plan::Grounds;
+use crate::store::audited::AuditEntry;
 use crate::store::suppressed::{ImportChange, ReportedEntry, Suppressed};
 use crate::store::suppression_target::pattern_domain;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, params};
+use serde_json::json;
 use std::borrow::Cow;
 
 /// Replaced entries that are kept of an address and a sender domain: of reports for each reason,
@@ -22,8 +25,12 @@ pub(super) const OPERATOR: &str = "operator";
 pub(crate) const COLUMNS: &str = "address, sender_domain, reason, source, added_ms, expires_ms, rule, provider, status, \
     soft_bounces, key, bounce";
 
-pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) -> Result<usize> {
-    let entries = entries.to_vec();
+pub(crate) fn suppress_all(
+    shared: &SharedConnection,
+    entries: &[Suppressed],
+    by: Option<&str>,
+) -> Result<usize> {
+    let (entries, by) = (entries.to_vec(), by.map(str::to_owned));
     shared.write(move |db| {
         let mut new = 0;
         for entry in &entries {
@@ -31,9 +38,19 @@ pub(crate) fn suppress_all(shared: &SharedConnection, entries: &[Suppressed]) ->
             let before = find(db, &entry.address, &entry.sender_domain)?;
             new += usize::from(before.is_none());
             put(db, entry, before.as_ref())?;
+            if let Some(who) = &by {
+                audit_rows::put(db, &added(who, entry, before.as_ref()))?;
+            }
         }
         Ok(new)
     })
+}
+
+/// The record of an operator's entry, in the form of that of an action by HTTP.
+fn added(who: &str, entry: &Suppressed, before: Option<&Suppressed>) -> AuditEntry {
+    let (action, what, at_ms) = ("suppress".to_owned(), entry.address.clone(), entry.added_ms);
+    let (after, before) = (json!({ "entry": entry, "new": before.is_none() }), json!(before.as_slice()));
+    AuditEntry { id: 0, at_ms, who: who.to_owned(), action, what, before, after }
 }
 
 /// Adds the entry of a report. What the same failure put there stays as it is: a report that comes

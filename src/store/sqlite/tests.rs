@@ -275,7 +275,7 @@ fn rows_whose_time_has_passed_are_gone_and_counters_stay() {
         ..Suppressed::default()
     };
     store
-        .suppress_all(&[entry("gone@a.example", Some(now_ms - 1000)), entry("here@a.example", None)])
+        .suppress_all(&[entry("gone@a.example", Some(now_ms - 1000)), entry("here@a.example", None)], None)
         .unwrap();
     store.remember("old", true, now_ms - 1000).unwrap();
     store.remember("new", true, now_ms + 3_600_000).unwrap();
