@@ -38,6 +38,24 @@ fn a_sink_with_the_domain_of_return_paths_gets_no_mail() {
     assert!(checked.contains(said) && !checked.contains("goes to carom-bounce"), "{checked}");
 }
 
+/// As if the service of the bounce policy were missing.
+#[test]
+fn the_sink_takes_no_bounce_for_a_return_path_of_ours() {
+    let postfix = Instance::new("");
+    postfix.configure(SINK_AND_BOUNCES);
+    let to = "x@bounces.example";
+    let by = |policy: &str| {
+        let words = ["pipe", "--sender", "", "--recipient", to, "--policy", policy];
+        postfix.sandbox.run(&words, &plain(to))
+    };
+    let ran = by("sink");
+    let said = "the sink got mail for return paths: a bounce of bounces.example";
+    assert!(ran.code == 75 && ran.stdout.contains(said) && ran.stdout.contains("--policy bounce"), "{ran:?}");
+    let logged = postfix.sandbox.run(&["log", "--status", "deferred"], b"").stdout;
+    assert!(logged.contains(said), "{logged}");
+    assert_eq!(by("bounce").code, 0);
+}
+
 #[test]
 fn users_that_postfix_runs_nothing_as_are_refused() {
     let postfix = Instance::new("");

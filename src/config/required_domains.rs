@@ -35,13 +35,18 @@ impl Config {
         Err(self.file.explain(&ConfigFault { path, what, fix: fix.into() }))
     }
 
-    /// Error: the sink would get mail for a signed return path, which may be a real bounce.
+    /// Error: the sink got mail for a domain of return paths, which may be a real bounce.
     pub(crate) fn refuse_real_bounce(&self, policy: &str, recipient: &str) -> Result<()> {
         let domain = recipient.rsplit_once('@').map_or("", |(_, domain)| domain).trim_matches('.');
-        match policy == SINK && self.return_paths.is_domain(domain) {
-            true => self.sink_of_return_paths().map_or(Ok(()), Err),
-            false => Ok(()),
+        if policy != SINK || !self.return_paths.is_domain(domain) {
+            return Ok(());
         }
+        let fix = "hand mail for that domain to the bounce policy: run `carom postfix enable`, or add --policy bounce \
+                   to carom pipe";
+        let misdirected = || {
+            Error::new(format_args!("the sink got mail for return paths: a bounce of {domain}")).remedy(fix)
+        };
+        Err(self.sink_of_return_paths().unwrap_or_else(misdirected))
     }
 
     /// What is wrong with a sink that has the domain of return paths: it would get real bounces.

@@ -100,7 +100,12 @@ impl OurRoute<'_> {
                 let policy = service.policy.as_deref().unwrap_or("the default policy");
                 format!("mail for {shown} goes to {name}, which runs {policy}")
             }
-            None if value.is_some_and(|value| lmtp_route::is_ours(self.postconf, value)) => return None,
+            None if value.is_some_and(|value| lmtp_route::is_ours(self.postconf, value)) => {
+                // The listener runs the config's own policy.
+                let policy = self.route.policy.as_ref()?;
+                let to = value.unwrap_or_default();
+                format!("mail for {shown} goes to {to}, which runs the default policy and not {policy}")
+            }
             None => {
                 let way = value.map_or("does not go to carom".into(), |value| format!("goes to {value}"));
                 format!("mail for {shown} {way}")
