@@ -8,6 +8,7 @@ use crate::code::Code;
 use crate::conditions::{server, stage};
 use crate::diagnostic::Diagnostic;
 use crate::first_rule::{first, show, Known, LeftOut, Memory, SHIPPED, VAGUE};
+use crate::named::with_address;
 use crate::own_rules::Own;
 use crate::recent::{Asked, Lookup, Recent};
 use crate::said_of::{of_others, outranks, said_of, SaidOf};
@@ -161,6 +162,17 @@ fn search_lists(
             return (Verdict { decided: Decided::Own(place), said: said_of(known) }, span);
         }
     }
+    let (verdict, span) = search_shipped(known, text, memory);
+    let Some(named) = with_address(known, verdict.decided, text) else { return (verdict, span) };
+    known.shown = None;
+    let (by_name, _) = search_shipped(known, &named, memory);
+    let is_about_recipient = |place: u16| RULES[usize::from(place)].about().is_recipients();
+    let is_clear = matches!(by_name.decided, Decided::Rule(place, _) if is_about_recipient(place));
+    (if is_clear { by_name } else { verdict }, 0..0)
+}
+
+/// The shipped rules, then codes.
+fn search_shipped(known: &mut Known, text: &[u8], memory: &mut Memory) -> (Verdict, Range<usize>) {
     let seen = &mut memory.shipped;
     if known.shown.is_none() {
         show(&INDEX, known, text, seen);

@@ -35,6 +35,7 @@ mod limited;
 mod looks_like_regex;
 mod marks;
 mod matching;
+mod named;
 mod near;
 mod own_rules;
 mod pattern;
