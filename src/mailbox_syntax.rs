@@ -1,12 +1,14 @@
 //! The syntax of a mailbox (RFC 5321 section 4.1.2, RFC 6531).
 //!
-//! Not here: addresses in running text (`report`), and lengths of local parts. Invariant: it says
+//! Not here: addresses in running text (`report`), and the length of a local part. Invariant: it says
 //! yes or no about the whole text, and takes nothing off; another spelling means the same mailbox.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use url::quirks::{domain_to_ascii, domain_to_unicode};
 
+/// A path with its brackets has 256 octets (RFC 5321 section 4.5.3.1.3).
+const MAX_ADDRESS: usize = 254;
 const MAX_DOMAIN: usize = 255;
 const MAX_LABEL: usize = 63;
 /// Characters without width that come with copied text.
@@ -22,6 +24,22 @@ pub(crate) fn split_address(address: &str) -> Option<(&str, &str)> {
 /// Whether all of this is one mailbox.
 pub(crate) fn is_mailbox(text: &str) -> bool {
     split_address(text).is_some_and(|(local, domain)| is_local_part(local) && is_domain(domain))
+}
+
+/// Whether this can be an address in an envelope. Mail servers have more of them than there are
+/// mailboxes: a local part is long, has dots anywhere, or is alone (`postmaster`); a domain has
+/// underscores, hyphens anywhere, or a dot at its end.
+pub(crate) fn is_envelope_address(text: &str) -> bool {
+    let (local, domain) = text.rsplit_once('@').map_or((text, None), |(local, domain)| (local, Some(domain)));
+    let is_label = |label: &str| {
+        let is_inside = |c: char| matches!(c, '-' | '_') || is_in_label(c);
+        (1..=MAX_LABEL).contains(&label.len()) && label.chars().all(is_inside)
+    };
+    let is_name = |domain: &str| domain.split('.').all(is_label);
+    let is_plain = !local.is_empty() && local.chars().all(|c| c == '.' || is_atext(c));
+    text.len() <= MAX_ADDRESS
+        && (is_plain || is_quoted_string(local))
+        && domain.is_none_or(|domain| is_name(undotted(domain)) || is_domain(domain))
 }
 
 /// Whether a mail server that writes this mailbox means no other. For what cannot be printed it
@@ -77,8 +95,7 @@ pub(crate) fn is_domain(domain: &str) -> bool {
         };
     }
     let is_label = |label: &str| {
-        let is_inside =
-            |c: char| c == '-' || if c.is_ascii() { c.is_ascii_alphanumeric() } else { is_text(c) };
+        let is_inside = |c: char| c == '-' || is_in_label(c);
         (1..=MAX_LABEL).contains(&label.len())
             && label.chars().all(is_inside)
             && !label.starts_with('-')
@@ -149,9 +166,17 @@ pub(crate) fn normal_domain(domain: &str) -> String {
     in_a_labels(undotted(domain.trim())).to_lowercase()
 }
 
-fn is_dot_string(local: &str) -> bool {
+/// A character of a domain, but for its hyphens and dots.
+fn is_in_label(c: char) -> bool {
+    if c.is_ascii() { c.is_ascii_alphanumeric() } else { is_text(c) }
+}
+
+fn is_atext(c: char) -> bool {
     const ATEXT: &str = "!#$%&'*+-/=?^_`{|}~";
-    let is_atext = |c: char| c.is_ascii_alphanumeric() || ATEXT.contains(c) || is_text(c);
+    c.is_ascii_alphanumeric() || ATEXT.contains(c) || is_text(c)
+}
+
+fn is_dot_string(local: &str) -> bool {
     local.split('.').all(|atom| !atom.is_empty() && atom.chars().all(is_atext))
 }
 
@@ -247,6 +272,45 @@ mod tests {
             "",
         ] {
             assert!(!is_mailbox(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn envelopes_have_more_addresses_than_there_are_mailboxes() {
+        let long = format!("{}@x.example", "a".repeat(200));
+        for address in [
+            "postmaster",
+            "a..b.@x.example",
+            "\"a@y.example>\"@x.example",
+            "a@my_host.x.example.",
+            "a@-x.example",
+            "a@[IPv6:2001:db8::1]",
+            "jürgen@bücher.example",
+            &long,
+        ] {
+            assert!(is_envelope_address(address), "{address}");
+        }
+        let (too_long, label) = (format!("{}@x.example", "a".repeat(500)), format!("a@{}", "a".repeat(64)));
+        for other in [
+            "",
+            "a@",
+            "@x.example",
+            "a@@x.example",
+            "a@y@x.example",
+            "a@x..example",
+            "a@.x.example",
+            "a@x..",
+            "a@.",
+            "a b@x.example",
+            "a,b@x.example",
+            "<a@x.example",
+            "\"a@x.example",
+            "a@[x]",
+            "a@x y",
+            &too_long,
+            &label,
+        ] {
+            assert!(!is_envelope_address(other), "{other}");
         }
     }
 

@@ -92,6 +92,21 @@ fn settings_make_each_verb_go_wrong() {
     listener.stop();
 }
 
+#[test]
+fn after_a_greeting_that_refuses_the_client_can_only_quit() {
+    for (more, greeting) in [("", "451 4.3.0"), ("reply = \"554 5.3.2 no mail here\"", "554 5.3.2")] {
+        let sandbox = chaotic(&setting("connect", "refuse", more));
+        let listener = Listener::start(&sandbox, &[]);
+        let mut client = listener.tcp();
+        assert!(client.greeting.starts_with(greeting), "{}", client.greeting);
+        for command in ["LHLO client.sender.example", "MAIL FROM:<>", "NOOP", "FOO", "DATA"] {
+            client.expect(command, "503 5.5.1");
+        }
+        client.expect("QUIT", "221");
+        listener.stop();
+    }
+}
+
 /// Which of thirty messages are refused with this seed.
 fn refused(seed: u32, messages: &[(String, Vec<u8>)]) -> Vec<String> {
     let sandbox = chaotic(&format!("seed = {seed}\n{}", setting("text", "refuse", "percent = 50.0")));
@@ -278,7 +293,7 @@ fn a_command_that_carom_refuses_takes_nothing_back() {
         client.expect(&format!("RCPT TO:<{to}>"), "250");
     }
     client.data("x\r\n".repeat(10_000).as_bytes());
-    assert_eq!([client.reply(), client.reply()].map(|reply| reply[..3].to_owned()), ["552", "552"]);
+    assert_eq!([client.reply(), client.reply()].map(|reply| reply[..3].to_owned()), ["452", "452"]);
     client.expect("NOOP", "250");
     listener.stop();
 }

@@ -52,6 +52,51 @@ fn postfix_hands_in_by_lmtp_and_hears_an_answer_for_each_recipient() {
     assert!(shown.contains("carom lmtp does not answer at unix:"), "{shown}");
 }
 
+/// A Postfix that hands in by this protocol, and its log once the message is deferred. The message
+/// is from the null sender: returned, it would be lost.
+fn log_of_deferral(sandbox: &Sandbox, protocol: &str, port: u16, message: &[u8]) -> String {
+    let service = if protocol == "lmtp" { "lmtp unix - - n - - lmtp\n" } else { "" };
+    let main = format!(
+        "relay_domains = sink.example\nparent_domain_matches_subdomains = relay_domains\n\
+         transport_maps = inline:{{ {{accept.sink.example={protocol}:[127.0.0.1]:{port}}} }}\n"
+    );
+    let postfix = Postfix::start_serving(sandbox, &main, service);
+    let reply = postfix.send("", ACCEPTED, message);
+    assert!(reply.starts_with("250"), "{reply}");
+    wait_for(60, "Postfix to hear a reply", || {
+        let log = postfix.log();
+        log.contains("status=deferred") || log.contains("status=bounced") || log.contains("status=sent")
+    });
+    assert_eq!(postfix.queued(), 1, "{}", postfix.log());
+    postfix.log()
+}
+
+#[test]
+fn a_postfix_that_speaks_the_other_protocol_keeps_its_mail() {
+    for (arguments, protocol, said) in [
+        (&["--smtp"][..], "lmtp", "421 4.3.5 this is SMTP: use EHLO"),
+        (&[], "smtp", "421 4.3.5 this is LMTP: use LHLO"),
+    ] {
+        let sandbox = Sandbox::new();
+        let listener = Listener::start(&sandbox, arguments);
+        let log = log_of_deferral(&sandbox, protocol, listener.port, &plain(ACCEPTED));
+        assert!(log.contains("status=deferred") && log.contains(said), "{log}");
+        listener.stop();
+    }
+}
+
+#[test]
+fn postfix_keeps_mail_that_is_too_large_for_carom() {
+    let message = [plain(ACCEPTED), b"x\r\n".repeat(20_000)].concat();
+    for (arguments, protocol) in [(&["--smtp"][..], "smtp"), (&[], "lmtp")] {
+        let sandbox = Sandbox::new().config("[message]\nmax_size = 20000\n");
+        let listener = Listener::start(&sandbox, arguments);
+        let log = log_of_deferral(&sandbox, protocol, listener.port, &message);
+        assert!(log.contains("status=deferred") && log.contains("452 4.3.4 message larger than"), "{log}");
+        listener.stop();
+    }
+}
+
 /// Postfix reports the success of a delivery to a server that it takes for one without DSN.
 #[test]
 fn postfix_reports_success_where_it_is_told_that_carom_does_not() {

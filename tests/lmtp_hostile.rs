@@ -91,18 +91,18 @@ fn ten_thousand_recipients_are_as_many_as_the_limit() {
 }
 
 #[test]
-fn a_message_that_is_too_large_is_read_to_its_end_and_refused() {
+fn a_message_that_is_too_large_is_read_to_its_end_and_deferred() {
     let sandbox = Sandbox::new().config("[message]\nmax_size = 1000000\n");
     let listener = Listener::start(&sandbox, &[]);
     let mut client = listener.unix().hello();
-    client.expect(&format!("MAIL FROM:<{SENDER}> SIZE=1000001"), "552 5.3.4");
+    client.expect(&format!("MAIL FROM:<{SENDER}> SIZE=1000001"), "452 4.3.4");
     client.envelope(SENDER, &[ACCEPTED, "y@accept.sink.example"]);
     client.expect("DATA", "354");
     let line = [&[b'x'; 998][..], b"\r\n"].concat();
     let piece = line.repeat(1000);
     (0..100).for_each(|_| assert!(client.write(&piece)));
     client.write(b".\r\n");
-    assert!(client.reply().starts_with("552 5.3.4") && client.reply().starts_with("552 5.3.4"));
+    assert!(client.reply().starts_with("452 4.3.4") && client.reply().starts_with("452 4.3.4"));
     let replies = client.send(SENDER, &[ACCEPTED], &plain(ACCEPTED));
     assert!(replies[0].starts_with("250"), "{replies:?}");
     assert!(peak(&listener) < MOST_MIB, "{} MiB", peak(&listener));
@@ -171,6 +171,42 @@ fn garbage_ends_its_session_and_nothing_else() {
         }
     }
     others_are_served(&listener);
+    listener.stop();
+}
+
+#[test]
+fn what_is_no_address_is_refused() {
+    let long = "a".repeat(500) + "@accept.sink.example";
+    let sandbox = Sandbox::new();
+    let listener = Listener::start(&sandbox, &[]);
+    let mut client = listener.tcp().hello();
+    let none = ["x@", "x@@a.example", "x@a..example", "x@.a.example", "a@b@c.example", &long];
+    for address in none {
+        client.expect(&format!("MAIL FROM:<{address}>"), "501 5.1.7");
+    }
+    let odd = ["x..y.@my_host.example", "postmaster", "\"x@y\"@a.example.", "x@[192.0.2.1]"];
+    for address in odd {
+        client.expect(&format!("MAIL FROM:<{address}>"), "250");
+        client.expect(&format!("RCPT TO:<{address}>"), "250");
+        client.expect("RSET", "250");
+    }
+    client.expect(&format!("MAIL FROM:<{SENDER}>"), "250");
+    for address in none {
+        client.expect(&format!("RCPT TO:<{address}>"), "501 5.1.3");
+    }
+    listener.stop();
+}
+
+#[test]
+fn as_many_commands_are_refused_as_the_setting_says() {
+    let sandbox = Sandbox::new().config("[lmtp]\nerrors = 3\n");
+    let listener = Listener::start(&sandbox, &[]);
+    let mut client = listener.tcp().hello();
+    client.expect("EXPN list", "502 5.5.1");
+    client.expect("FOO", "500");
+    client.expect("DATA", "503");
+    assert!(client.reply().starts_with("421 4.7.0"));
+    assert_eq!(client.reply(), "");
     listener.stop();
 }
 

@@ -24,6 +24,9 @@ use std::sync::Arc;
 
 /// Longest command line, as Postfix has it.
 const LINE: usize = 2048;
+/// The reply to a message that is too large. Its client keeps it: a limit below that of the mail
+/// server loses no mail.
+const TOO_LARGE: &str = "452 4.3.4 message larger than [message] max_size";
 /// The reply to a recipient.
 const RECIPIENT_OK: &str = "250 2.1.5 ok";
 /// What a recipient takes on the way: envelope, facts, plan.
@@ -101,6 +104,8 @@ pub(crate) struct Conversation<'r> {
     client: ConnectedClient,
     /// The name that the client gave.
     name: Option<String>,
+    /// The greeting was a refusal: the client may only quit (RFC 5321 section 3.1).
+    is_turned_away: bool,
     secured: bool,
     forwarded: Option<Forwarded>,
     transaction: Option<MailTransaction>,
@@ -121,6 +126,7 @@ impl<'r> Conversation<'r> {
             rules,
             client,
             name: None,
+            is_turned_away: false,
             secured: false,
             forwarded: None,
             transaction: None,
@@ -178,7 +184,7 @@ impl<'r> Conversation<'r> {
     pub(crate) fn secure(&mut self) {
         let errors = self.errors;
         *self = Conversation::new(self.rules, self.client);
-        (self.secured, self.errors) = (true, errors);
+        (self.secured, self.errors, self.said) = (true, errors, None);
     }
 
     /// Hears the first of these bytes; replies go to `out`. Returns how many were heard, and what
@@ -301,6 +307,9 @@ impl<'r> Conversation<'r> {
             return (input.len(), Turn::Close);
         }
         let turn = match Verb::read(line) {
+            verb if self.is_turned_away && verb != Ok(Verb::Quit) => {
+                self.refuse("503 5.5.1 no service after this greeting", out)
+            }
             Ok(verb) => self.obey(verb, out),
             Err(refused) => self.refuse(refused, out),
         };
@@ -347,7 +356,7 @@ impl<'r> Conversation<'r> {
             return Turn::Close;
         }
         self.errors += 1;
-        if self.errors <= self.rules.errors {
+        if self.errors < self.rules.errors {
             return Turn::Next;
         }
         say(out, "421 4.7.0 too many errors");
@@ -361,7 +370,7 @@ fn keep(body: &mut Vec<u8>, refused: &mut Option<Cow<'static, str>>, text: &[u8]
         return;
     }
     if (body.len() + text.len()) as u64 > max_size {
-        *refused = Some("552 5.3.4 message too large".into());
+        *refused = Some(TOO_LARGE.into());
         *body = Vec::new();
         return;
     }

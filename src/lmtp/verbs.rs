@@ -7,6 +7,7 @@
 
 use super::written_text::{PATH, original_recipient, xtext};
 use crate::envelope::{Envelope, WantedReport};
+use crate::mailbox_syntax::is_envelope_address;
 use std::net::IpAddr;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,8 @@ pub(crate) enum ForwardedFact {
 pub(crate) type BadCommand = &'static str;
 
 const SYNTAX: BadCommand = "501 5.5.4 syntax error in parameters";
-const BAD_ADDRESS: BadCommand = "501 5.1.3 bad address syntax";
+const BAD_RECIPIENT: BadCommand = "501 5.1.3 bad address syntax";
+const BAD_SENDER: BadCommand = "501 5.1.7 bad address syntax";
 const UNKNOWN_PARAMETER: BadCommand = "555 5.5.4 parameter not supported";
 
 /// Methods of HTTP. A page in a browser can send them to a port, and commands after them.
@@ -111,6 +113,7 @@ impl Verb {
             "VRFY" => Ok(Verb::Vrfy),
             "HELP" => Ok(Verb::Help),
             "QUIT" => alone(Verb::Quit),
+            "EXPN" => Err("502 5.5.1 no EXPN here"),
             _ => Err("500 5.5.1 unknown command"),
         }
     }
@@ -125,7 +128,7 @@ fn hello(kind: Hello, name: &str) -> Result<Verb, BadCommand> {
 }
 
 fn mail(rest: &str) -> Result<MailFrom, BadCommand> {
-    let (sender, parameters) = path_after(rest, "FROM:")?;
+    let (sender, parameters) = path_after(rest, "FROM:", BAD_SENDER)?;
     let mut mail = MailFrom { sender: sender.to_owned(), ..MailFrom::default() };
     let (mut ret, mut body) = (false, false);
     for (key, value) in parameters.split(' ').filter(|word| !word.is_empty()).map(parameter) {
@@ -159,9 +162,9 @@ fn mail(rest: &str) -> Result<MailFrom, BadCommand> {
 }
 
 fn rcpt(rest: &str) -> Result<RcptTo, BadCommand> {
-    let (recipient, parameters) = path_after(rest, "TO:")?;
+    let (recipient, parameters) = path_after(rest, "TO:", BAD_RECIPIENT)?;
     if recipient.is_empty() {
-        return Err(BAD_ADDRESS);
+        return Err(BAD_RECIPIENT);
     }
     let mut rcpt = RcptTo { recipient: recipient.to_owned(), ..RcptTo::default() };
     for (key, value) in parameters.split(' ').filter(|word| !word.is_empty()).map(parameter) {
@@ -225,11 +228,12 @@ fn parameter(word: &str) -> (String, Option<&str>) {
     }
 }
 
-/// The address in angle brackets after `keyword`, without a source route, and what follows it.
-fn path_after<'l>(rest: &'l str, keyword: &str) -> Result<(&'l str, &'l str), BadCommand> {
+/// The address in angle brackets after `keyword`, without a source route, and what follows it; `bad`
+/// is the reply where there is none.
+fn path_after<'l>(rest: &'l str, keyword: &str, bad: BadCommand) -> Result<(&'l str, &'l str), BadCommand> {
     let named = rest.get(..keyword.len()).filter(|word| word.eq_ignore_ascii_case(keyword));
     named.ok_or(SYNTAX)?;
-    let path = rest[keyword.len()..].trim_start_matches(' ').strip_prefix('<').ok_or(BAD_ADDRESS)?;
+    let path = rest[keyword.len()..].trim_start_matches(' ').strip_prefix('<').ok_or(bad)?;
     let (mut quoted, mut escaped) = (false, false);
     let end = path.find(|c: char| {
         let is_end = c == '>' && !quoted;
@@ -237,21 +241,19 @@ fn path_after<'l>(rest: &'l str, keyword: &str) -> Result<(&'l str, &'l str), Ba
         escaped = c == '\\' && !escaped;
         is_end
     });
-    let (path, after) = path.split_at(end.ok_or(BAD_ADDRESS)?);
+    let (path, after) = path.split_at(end.ok_or(bad)?);
     let after = &after[1..];
     if !after.is_empty() && !after.starts_with(' ') {
-        return Err(BAD_ADDRESS);
+        return Err(bad);
     }
     let address = match path.starts_with('@') {
-        true => path.split_once(':').ok_or(BAD_ADDRESS)?.1,
+        true => path.split_once(':').ok_or(bad)?.1,
         false => path,
     };
-    // A blank or a bracket is possible within quotes only.
-    let is_odd = !address.contains('"') && address.contains([' ', '<', '>', ',']);
-    if is_odd || address.len() > PATH {
-        return Err(BAD_ADDRESS);
+    match address.is_empty() || is_envelope_address(address) {
+        true => Ok((address, after)),
+        false => Err(bad),
     }
-    Ok((address, after))
 }
 
 fn number(text: &str) -> Result<u64, BadCommand> {
@@ -357,6 +359,8 @@ mod tests {
             "QUIT x",
             "NO\u{0}OP",
             "RCPT TO:<@a@b>",
+            "RCPT TO:<a@b..example>",
+            "EXPN list",
         ] {
             assert!(Verb::read(line.as_bytes()).is_err(), "{line}");
         }

@@ -2,7 +2,7 @@
 //!
 //! Not here: their syntax (`verbs`), and the text of messages (`conversation`).
 
-use super::{Conversation, Dialect, RECIPIENT_OK, Reading, Turn, ok, say};
+use super::{Conversation, Dialect, RECIPIENT_OK, Reading, TOO_LARGE, Turn, ok, say};
 use crate::config::ChaosMoment;
 use crate::lmtp::dot_reader::DotReader;
 use crate::lmtp::mail_transaction::MailTransaction;
@@ -55,9 +55,10 @@ impl Conversation<'_> {
             Dialect::Smtp => kind != Hello::Lhlo,
         };
         if !is_known {
+            // After 421, a mail server with the wrong protocol in its config keeps its mail.
             let which = match self.rules.dialect {
-                Dialect::Lmtp => "500 5.5.1 this is LMTP: use LHLO",
-                Dialect::Smtp => "500 5.5.1 this is SMTP: use EHLO",
+                Dialect::Lmtp => "421 4.3.5 this is LMTP: use LHLO",
+                Dialect::Smtp => "421 4.3.5 this is SMTP: use EHLO",
             };
             return self.refuse(which, out);
         }
@@ -67,11 +68,11 @@ impl Conversation<'_> {
         if kind == Hello::Helo {
             return ok(out, &format!("250 {hostname}"));
         }
-        let size = format!("SIZE {}", self.rules.max_size);
+        // With a number, mail servers return what is larger, instead of trying it here.
         let mut offers = vec![
             hostname.as_str(),
             "PIPELINING",
-            &size,
+            "SIZE",
             "8BITMIME",
             "SMTPUTF8",
             "ENHANCEDSTATUSCODES",
@@ -102,7 +103,7 @@ impl Conversation<'_> {
             return self.refuse("503 5.5.1 nested MAIL command", out);
         }
         if mail.size.is_some_and(|size| size > self.rules.max_size) {
-            return self.refuse("552 5.3.4 message too large", out);
+            return self.refuse(TOO_LARGE, out);
         }
         self.transaction = Some(MailTransaction { mail, recipients: Vec::new() });
         ok(out, "250 2.1.0 ok")

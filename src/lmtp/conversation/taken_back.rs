@@ -25,6 +25,7 @@ impl Conversation<'_> {
     /// What was said last has not happened: its reply says so.
     pub(crate) fn take_back(&mut self, said: ChaosMoment) {
         match (said, &mut self.transaction) {
+            (ChaosMoment::Connect, _) => self.is_turned_away = true,
             (ChaosMoment::Rcpt, Some(transaction)) => drop(transaction.recipients.pop()),
             (ChaosMoment::Mail, _) => self.transaction = None,
             (ChaosMoment::Data, _) => self.reading = Reading::Command,
