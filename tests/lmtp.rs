@@ -2,8 +2,9 @@
 
 use crate::harness::lmtp::Listener;
 use crate::harness::policies::{self, counting, policy};
-use crate::harness::{SENDER, Sandbox, plain, signed, wait_for};
+use crate::harness::{SENDER, Sandbox, free_port, plain, signed, wait_for};
 use rustix::process::Signal;
+use std::net::TcpStream;
 use std::process::Command;
 
 pub(crate) const ACCEPTED: &str = "x@accept.sink.example";
@@ -232,6 +233,38 @@ else:
     os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 os.execv(command[0], command)
 "#;
+
+/// What systemd does with `Accept=yes` without `StandardInput=socket`.
+const CLIENT_ONLY: &str = r#"
+import os, socket, sys
+client, other = socket.socketpair()
+os.dup2(client.fileno(), 3)
+os.set_inheritable(3, True)
+os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+#[test]
+fn a_client_that_systemd_passes_beside_standard_input_is_refused_with_the_fix() {
+    let sandbox = Sandbox::new();
+    let carom = sandbox.command(&["lmtp"]);
+    let mut command = Command::new("python3");
+    command.args(["-c", CLIENT_ONLY]).arg(carom.get_program()).args(carom.get_args());
+    let output = command.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.status.success() && said.contains("StandardInput=socket"), "{said}");
+}
+
+#[test]
+fn a_listener_is_named_as_postfix_names_it() {
+    let sandbox = Sandbox::new();
+    let port = free_port();
+    let mut carom =
+        sandbox.command(&["lmtp", "--listen", &format!("inet:127.0.0.1:{port}")]).spawn().unwrap();
+    wait_for(60, "carom lmtp to listen", || TcpStream::connect(("127.0.0.1", port)).is_ok());
+    carom.kill().unwrap();
+    carom.wait().unwrap();
+}
 
 #[test]
 fn systemd_passes_a_socket_that_listens_or_one_client() {

@@ -97,6 +97,26 @@ fn postfix_keeps_mail_that_is_too_large_for_carom() {
     }
 }
 
+#[test]
+fn postfix_starts_carom_for_each_connection() {
+    let sandbox = Sandbox::new();
+    let documented = fs::read_to_string("docs/lmtp.md").unwrap();
+    let spawned = documented.split_once("carom-inbox unix").unwrap().1.split_once("```").unwrap().0;
+    let service = fs::read_to_string("examples/postfix-lmtp/master.cf").unwrap();
+    let transport = "carom-lmtp:unix:private/carom-inbox";
+    assert!(documented.contains(&format!("`{transport}`")));
+    let main = format!(
+        "relay_domains = sink.example\nparent_domain_matches_subdomains = relay_domains\n\
+         transport_maps = inline:{{ {{accept.sink.example={transport}}} }}\ncarom-inbox_time_limit = 3600\n"
+    );
+    let postfix = Postfix::start_serving(&sandbox, &main, &format!("carom-inbox unix{spawned}{service}"));
+    let reply = postfix.send(SENDER, ACCEPTED, &plain(ACCEPTED));
+    assert!(reply.starts_with("250"), "{reply}");
+    settled(&postfix);
+    assert!(postfix.log().contains("status=sent (250 2.0.0"), "{}", postfix.log());
+    assert_eq!(sandbox.counter("accept"), 1);
+}
+
 /// Postfix reports the success of a delivery to a server that it takes for one without DSN.
 #[test]
 fn postfix_reports_success_where_it_is_told_that_carom_does_not() {

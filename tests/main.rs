@@ -61,6 +61,7 @@ mod lmtp_clients;
 mod lmtp_hostile;
 mod lmtp_kills;
 mod lmtp_redeliveries;
+mod lmtp_refusals;
 mod lmtp_reload;
 mod lmtp_reports;
 mod lmtp_waits;

@@ -223,12 +223,16 @@ fn powermtas_list_of_bounces_becomes_replies_with_weights() {
          Click_Again_percent = 0\nUpstream_Handled = 0\nWeekly_Cycle_Bounce_Rate = 4,4,4,4,4,2,2\n";
     fs::write(sandbox.path("consume-mail.ini"), ini).unwrap();
     let list = "random_bounce:550 5.1.1 <<RCPT_USER>@<RCPT_DOMAIN>>... User unknown\n\
-         random_bounce:421 4.3.2 busy\nrandom_bounce:421 4.3.2 busy\nodd\n";
+         random_bounce:421 4.3.2 busy\nrandom_bounce:421 4.3.2 busy\nodd\n\
+         random_bounce:550 5.1.1 <RCPT_USER> of <HOST_NAME>: <ORIG_DOMAIN> <sic> <>\n";
     fs::write(sandbox.path("blacklist.dat"), list).unwrap();
     let path = |name: &str| sandbox.path(name).display().to_string();
     let ran = sandbox
         .run(&["sink", "import", &path("consume-mail.ini"), "--blacklist", &path("blacklist.dat")], b"");
     assert!(ran.code == 0 && ran.stderr.contains("blacklist, line 4: odd: not a random_bounce"), "{ran:?}");
+    let macros = "blacklist, line 5: random_bounce:550 5.1.1 <RCPT_USER> of <HOST_NAME>: <ORIG_DOMAIN> <sic> <>: \
+                  <HOST_NAME> is not a macro of the sink: it stays as it is\n";
+    assert!(ran.stderr.contains(macros) && ran.stderr.matches("not a macro").count() == 1, "{ran:?}");
     for line in ["weekly_cycle_bounce_rate = [4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 2.0]", "weight = 2"] {
         assert!(ran.stdout.contains(line), "{line}: {}", ran.stdout);
     }

@@ -93,6 +93,7 @@ fn every_reply_is_one_of_the_protocol() {
         ("return-path joe", "NOTFOUND ".to_owned()),
         ("verp b+joe=example.org@app.example", "PERM there is no map of this name".to_owned()),
         ("other x", "PERM there is no map of this name".to_owned()),
+        ("suppressed/nope@@ ann@rcpt.example", "PERM there is no map of this name".to_owned()),
         ("suppressed", "PERM a request is the name of a map, a blank and a key".to_owned()),
     ];
     let requests: Vec<&str> = cases.iter().map(|(request, _)| *request).collect();
@@ -102,7 +103,7 @@ fn every_reply_is_one_of_the_protocol() {
     }
     assert_eq!(replies.len(), cases.len());
     assert_eq!(sandbox.counter("socketmap_found"), 10);
-    assert_eq!(sandbox.counter("socketmap_refused"), 3);
+    assert_eq!(sandbox.counter("socketmap_refused"), 4);
     let without = Sandbox::new();
     let said = looked_up(&without, &["return-path joe@example.org"]);
     assert_eq!(said, ["PERM [verp] keys: there is no key to sign return paths with"]);

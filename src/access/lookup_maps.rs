@@ -15,7 +15,7 @@ use super::asked_address::listed;
 use crate::clock;
 use crate::config::{Config, ReturnPaths};
 use crate::error::{Error, Result};
-use crate::mailbox_syntax::{is_mailbox, normal_domain, split_address, undotted};
+use crate::mailbox_syntax::{is_domain, is_mailbox, normal_domain, split_address, undotted};
 use crate::policy::session_facts::Stage;
 use crate::return_path::day;
 use crate::store::SuppressionReader;
@@ -30,10 +30,15 @@ pub(super) enum LookedUp {
     Permanent(String),
 }
 
+const NO_MAP: &str = "there is no map of this name";
+
 /// What a map says about a key.
 pub(super) fn look_up(map: &str, key: &str, config: &Config, list: &SuppressionReader) -> LookedUp {
     let (kind, domain) = map.split_once('/').unwrap_or((map, ""));
     let (domain, key) = (undotted(domain), undotted(key));
+    if !domain.is_empty() && !is_domain(domain) {
+        return LookedUp::Permanent(NO_MAP.to_owned());
+    }
     match (kind, domain) {
         ("suppressed", domain) => match suppressed(key, &normal_domain(domain), config, list) {
             Ok(found) => found.map_or(LookedUp::NotFound, LookedUp::Found),
@@ -47,7 +52,7 @@ pub(super) fn look_up(map: &str, key: &str, config: &Config, list: &SuppressionR
         },
         ("return-path", "") if is_mailbox(key) => signed(key, &config.return_paths),
         ("return-path", "") => LookedUp::NotFound,
-        _ => LookedUp::Permanent("there is no map of this name".to_owned()),
+        _ => LookedUp::Permanent(NO_MAP.to_owned()),
     }
 }
 

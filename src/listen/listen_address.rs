@@ -22,7 +22,8 @@ impl FromStr for ListenAddress {
         if path.starts_with('/') {
             return Ok(ListenAddress::Unix(path.into()));
         }
-        text.parse().map(ListenAddress::Tcp).map_err(|_| {
+        let address = text.strip_prefix("inet:").unwrap_or(text);
+        address.parse().map(ListenAddress::Tcp).map_err(|_| {
             Error::new(format_args!("not an address to listen on: {text}"))
                 .remedy("use ADDRESS:PORT, with an address of this host such as 127.0.0.1 or [::1], or the path of a socket")
         })
@@ -48,6 +49,7 @@ mod tests {
         for (typed, address) in [
             ("127.0.0.1:2424", "127.0.0.1:2424"),
             ("[::1]:24", "[::1]:24"),
+            ("inet:127.0.0.1:2424", "127.0.0.1:2424"),
             ("/run/x.sock", "unix:/run/x.sock"),
             ("unix:/run/x.sock", "unix:/run/x.sock"),
         ] {

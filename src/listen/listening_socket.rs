@@ -77,6 +77,10 @@ fn unbound(address: &ListenAddress, error: &io::Error) -> Error {
     Error::new(format_args!("cannot listen on {address}: {error}")).remedy(fix)
 }
 
+/// A client, or a socket that takes none.
+const NO_LISTENER: &str = "it does not listen: use ListenStream= and Accept=no in the .socket, or for a client \
+                           of Accept=yes StandardInput=socket in the .service";
+
 pub(crate) struct ListeningSocket {
     socket: Socket,
     /// The file of a unix socket that was made here, and its inode.
@@ -108,7 +112,7 @@ impl ListeningSocket {
 
     fn passed(socket: Socket) -> io::Result<ListeningSocket> {
         if !socket.is_listener()? {
-            return Err(io::Error::other("it does not listen: use ListenStream= in the .socket"));
+            return Err(io::Error::other(NO_LISTENER));
         }
         socket.set_nonblocking(true)?;
         Ok(ListeningSocket { socket, made: None })

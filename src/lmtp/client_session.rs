@@ -207,7 +207,9 @@ impl<'s, 'h> ClientSession<'s, 'h> {
         if was_in_body != self.conversation.is_in_body() || (used > 0 && !was_in_body) {
             self.set_due();
         }
-        self.disturb(before, turn)
+        let step = self.disturb(before, turn);
+        self.conversation.take_refusals().iter().for_each(|refusal| self.means.note(refusal));
+        step
     }
 
     fn act(&mut self, turn: Turn, bell: &impl Fn() -> Option<SessionBell>) -> Step {

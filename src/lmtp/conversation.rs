@@ -7,6 +7,8 @@
 //! limits.
 
 mod commands;
+mod incoming_text;
+mod own_refusals;
 mod taken_back;
 
 use super::dot_reader::DotReader;
@@ -18,20 +20,16 @@ use crate::envelope::Envelope;
 use crate::mail::Content;
 use crate::plan::Verdict;
 use crate::smtp_reply::SmtpReply;
+use incoming_text::keep;
+pub(crate) use own_refusals::OwnRefusal;
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Longest command line, as Postfix has it.
 const LINE: usize = 2048;
-/// The reply to a message that is too large. Its client keeps it: a limit below that of the mail
-/// server loses no mail.
-const TOO_LARGE: &str = "452 4.3.4 message larger than [message] max_size";
 /// The reply to a recipient.
 const RECIPIENT_OK: &str = "250 2.1.5 ok";
-/// What a recipient takes on the way: envelope, facts, plan.
-const RECIPIENT: usize = 1024;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Lmtp,
@@ -118,6 +116,10 @@ pub(crate) struct Conversation<'r> {
     errors: usize,
     /// What the client has said last and carom has done, until somebody asks.
     said: Option<ChaosMoment>,
+    /// What carom has refused itself since somebody asked.
+    refusals: Vec<OwnRefusal>,
+    /// That the message is refused is among them.
+    is_noted: bool,
 }
 
 impl<'r> Conversation<'r> {
@@ -136,6 +138,8 @@ impl<'r> Conversation<'r> {
             in_pieces: false,
             errors: 0,
             said: Some(ChaosMoment::Connect),
+            refusals: Vec::new(),
+            is_noted: false,
         }
     }
 
@@ -157,27 +161,6 @@ impl<'r> Conversation<'r> {
     /// Whether the text of a message is being read.
     pub(crate) fn is_in_body(&self) -> bool {
         !matches!(self.reading, Reading::Command) || self.in_pieces
-    }
-
-    /// Bytes of the message so far, and of its envelope.
-    pub(crate) fn held(&self) -> usize {
-        self.body.len() + self.transaction.as_ref().map_or(0, |one| one.recipients.len() * RECIPIENT)
-    }
-
-    /// Bytes of the message, as the client has announced them (SIZE). Zero: it has not.
-    pub(crate) fn announced(&self) -> u64 {
-        self.transaction.as_ref().and_then(|one| one.mail.size).unwrap_or(0).min(self.rules.max_size)
-    }
-
-    /// Whether the message that is being read is refused already.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.refused.is_some()
-    }
-
-    /// The rest of the message is read, and the message refused with this line.
-    pub(crate) fn refuse_body(&mut self, reply: impl Into<Cow<'static, str>>) {
-        self.refused.get_or_insert_with(|| reply.into());
-        self.body = Vec::new();
     }
 
     /// TLS has begun: what was said before is forgotten (RFC 3207).
@@ -232,6 +215,7 @@ impl<'r> Conversation<'r> {
         loop {
             let (used, turn) = self.hear(input, out);
             input.drain(..used);
+            self.refusals.clear();
             let turn = match turn {
                 Turn::Recipient(envelope) => self.answer_recipient(&decide(&envelope, true), out),
                 Turn::Message(arrived) => {
@@ -316,35 +300,8 @@ impl<'r> Conversation<'r> {
         (end + 1, turn)
     }
 
-    fn end_of_piece(&mut self, last: bool, out: &mut Vec<u8>) -> Turn {
-        match (self.refused.clone(), last) {
-            (_, true) => self.end_of_body(out),
-            (None, false) => ok(out, "250 2.0.0 ok"),
-            (Some(refused), false) => self.refuse(&refused, out),
-        }
-    }
-
-    fn end_of_body(&mut self, out: &mut Vec<u8>) -> Turn {
-        self.said = Some(ChaosMoment::Text);
-        let (body, refused) = (std::mem::take(&mut self.body), self.refused.take());
-        let forwarded = self.forwarded.take();
-        let transaction = self.transaction.take().unwrap_or_default();
-        self.reset();
-        let Some(refused) = refused else {
-            let name = self.name.as_deref().unwrap_or_default();
-            let envelopes = transaction.envelopes(forwarded, self.client.address, name);
-            return Turn::Message(Arrived { envelopes, content: Content::read(Arc::new(body)) });
-        };
-        let replies = match self.rules.dialect {
-            Dialect::Lmtp => transaction.recipients.len().max(1),
-            Dialect::Smtp => 1,
-        };
-        (1..replies).for_each(|_| say(out, &refused));
-        self.refuse(&refused, out)
-    }
-
     fn reset(&mut self) {
-        (self.forwarded, self.transaction, self.refused) = (None, None, None);
+        (self.forwarded, self.transaction, self.refused, self.is_noted) = (None, None, None, false);
         (self.reading, self.in_pieces, self.body) = (Reading::Command, false, Vec::new());
     }
 
@@ -362,19 +319,6 @@ impl<'r> Conversation<'r> {
         say(out, "421 4.7.0 too many errors");
         Turn::Close
     }
-}
-
-/// Text of a message that fits.
-fn keep(body: &mut Vec<u8>, refused: &mut Option<Cow<'static, str>>, text: &[u8], max_size: u64) {
-    if refused.is_some() {
-        return;
-    }
-    if (body.len() + text.len()) as u64 > max_size {
-        *refused = Some(TOO_LARGE.into());
-        *body = Vec::new();
-        return;
-    }
-    body.extend_from_slice(text);
 }
 
 fn ok(out: &mut Vec<u8>, reply: &str) -> Turn {

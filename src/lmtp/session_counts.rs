@@ -31,7 +31,7 @@ impl SessionCounts {
         self.state().tally.add(name);
     }
 
-    /// A recipient was refused at RCPT.
+    /// A recipient was refused before there was a message, or without a policy.
     pub(super) fn refused(&self, verdict: &Verdict) {
         count_answer(&mut self.state().tally, verdict);
     }

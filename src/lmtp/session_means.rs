@@ -1,8 +1,9 @@
-//! What all sessions use: the desk, the rules of the conversation, times, TLS.
+//! What all sessions use: the desk, the rules of the conversation, times, TLS; and what is kept of
+//! refusals that no policy has decided.
 
 use super::chaos::Chaos;
 use super::client_shares::ClientShares;
-use super::conversation::ConversationRules;
+use super::conversation::{ConversationRules, OwnRefusal};
 use super::delivery_desk::DeliveryDesk;
 use super::recipient_desk::RecipientDesk;
 use super::session_counts::SessionCounts;
@@ -10,6 +11,7 @@ use crate::house::House;
 use crate::intake::unanswered_slots::UnansweredSlots;
 use crate::listen::TlsIdentity;
 use crate::memory::MemoryBudget;
+use crate::plan::Verdict;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,5 +42,18 @@ pub(super) struct SessionTimes {
 impl<'h> SessionMeans<'h> {
     pub(super) fn memory(&self) -> &'h MemoryBudget {
         &self.house.doors.memory
+    }
+
+    /// Counts a refusal. One for good is in the message log, because a mail server returns the
+    /// message; what comes again is there in the end.
+    pub(super) fn note(&self, refusal: &OwnRefusal) {
+        let OwnRefusal { verdict, envelopes, is_of_message } = refusal;
+        if *is_of_message {
+            self.counts.add("lmtp_messages");
+        }
+        (0..envelopes.len().max(1)).for_each(|_| self.counts.refused(verdict));
+        if matches!(verdict, Verdict::Reject(_)) {
+            self.house.log.append_undecided(envelopes, verdict);
+        }
     }
 }

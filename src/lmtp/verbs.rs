@@ -63,7 +63,7 @@ pub(crate) enum ForwardedFact {
     Address(Option<IpAddr>),
     Helo(Option<String>),
     QueueId(Option<String>),
-    /// What nobody asks for.
+    /// What nobody asks for, whatever it says: with the line, the address would be lost.
     Other,
 }
 
@@ -141,6 +141,7 @@ fn mail(rest: &str) -> Result<MailFrom, BadCommand> {
                 }
             }
             ("SMTPUTF8", None) => mail.utf8 = true,
+            // In any form that Postfix takes: what is refused here, it would return.
             ("ENVID", Some(id)) if mail.envid.is_none() => mail.envid = Some(xtext(id).ok_or(SYNTAX)?),
             ("RET", Some(part)) if !ret => {
                 ret = true;

@@ -106,6 +106,14 @@ impl MessageLog {
         self.append(&[line.expecting(expect)]);
     }
 
+    /// Adds a line for each recipient that was refused without a policy.
+    pub(crate) fn append_undecided(&self, envelopes: &[Envelope], verdict: &Verdict) {
+        let now_ms = clock::now_ms();
+        let line = |envelope| MessageLine::new(now_ms, envelope, DecidedBy::default(), verdict, 0);
+        let lines: Vec<MessageLine<'_>> = envelopes.iter().map(line).collect();
+        self.append(&lines);
+    }
+
     /// A line that whatever ends the process writes. `None`: the log cannot be opened.
     pub(crate) fn last_line(&self, line: &MessageLine<'_>) -> Option<LastLine> {
         let open = |directory| daily::open_today(directory, self.json_name());

@@ -1,7 +1,7 @@
 //! The replies of PowerMTA's `blacklist.dat`: lines `random_bounce:550 5.1.1 user unknown`.
 //!
-//! Not here: macros in them, which the sink policy fills in. Invariant: a line that is left out is
-//! noted with its number.
+//! Not here: macros in them, which the sink policy fills in. Invariant: a line that is left out, or
+//! that has a macro of another program, is noted with its number.
 
 use std::collections::BTreeMap;
 use toml::{Table, Value};
@@ -10,6 +10,10 @@ use toml::{Table, Value};
 const START: &str = "random_bounce:";
 /// Characters of a reply at most.
 const LONGEST: usize = 400;
+
+/// What the sink policy fills in.
+const MACROS: [&str; 7] =
+    ["RCPT_USER", "RCPT_DOMAIN", "RCPT_SERVER", "SENDER_IPADDRESS", "OTHER_IPADDRESS", "ORIG", "ORIG_DOMAIN"];
 
 /// The replies by weight, which is how often each is there, and notes about other lines.
 pub(super) fn replies(text: &str) -> (Vec<Value>, Vec<String>) {
@@ -29,6 +33,9 @@ pub(super) fn replies(text: &str) -> (Vec<Value>, Vec<String>) {
             note("not a reply of 4xx or 5xx in one line: left out");
             continue;
         }
+        for name in unknown_macros(reply) {
+            note(&format!("<{name}> is not a macro of the sink: it stays as it is"));
+        }
         let weight = weights.entry(reply.to_owned()).or_default();
         if *weight == 0 {
             order.push(reply.to_owned());
@@ -43,6 +50,14 @@ pub(super) fn replies(text: &str) -> (Vec<Value>, Vec<String>) {
         _ => Value::from(reply),
     };
     (order.into_iter().map(value).collect(), notes)
+}
+
+/// Names in capitals and angle brackets that nobody fills in.
+fn unknown_macros(reply: &str) -> Vec<&str> {
+    let is_name =
+        |name: &&str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_');
+    let names = reply.split('<').skip(1).filter_map(|part| Some(part.split_once('>')?.0));
+    names.filter(|name| is_name(name) && !MACROS.contains(name)).collect()
 }
 
 /// Whether the sink policy takes it: a code, and a status of its class if there is one.

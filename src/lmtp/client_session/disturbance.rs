@@ -10,7 +10,9 @@ use crate::digest;
 use crate::lmtp::chaos::{Drawn, Mishap};
 use crate::lmtp::conversation::{Arrived, Turn};
 use crate::plan::Verdict;
-use crate::smtp_reply::SmtpReply;
+use crate::smtp_reply::{EnhancedStatus, SmtpReply};
+
+const UNAVAILABLE: &str = "421 4.3.2 not available now";
 
 /// What goes wrong on purpose.
 #[derive(Default)]
@@ -61,7 +63,10 @@ impl ClientSession<'_, '_> {
                 }
                 Mishap::Unavailable => {
                     self.out.truncate(before);
-                    self.say("421 4.3.2 not available now");
+                    if !is_refused {
+                        self.note_refusal(said, &turn, UNAVAILABLE);
+                    }
+                    self.say(UNAVAILABLE);
                     return Step::Ends;
                 }
                 // What was refused once is not there any more.
@@ -78,24 +83,32 @@ impl ClientSession<'_, '_> {
 
     /// The client hears that what it said is refused.
     fn refuse(&mut self, said: ChaosMoment, turn: Turn, reply: Option<SmtpReply>) -> Turn {
-        let usual = || SmtpReply::try_again_later("refused on purpose");
+        let reply = reply.unwrap_or_else(|| usual(said));
         if self.conversation.is_in_piece() {
-            self.conversation.refuse_pieces(reply.unwrap_or_else(usual));
+            self.conversation.refuse_pieces(reply);
             return turn;
         }
+        self.note_refusal(said, &turn, &reply.to_string());
         self.conversation.take_back(said);
-        match (said, turn, reply) {
-            (_, Turn::Message(arrived), reply) => {
-                let reply = reply.unwrap_or_else(usual);
+        match turn {
+            Turn::Message(arrived) => {
                 let verdicts = vec![Verdict::of_refusal(reply); arrived.envelopes.len()];
-                return self.conversation.answer(&verdicts, &mut self.out);
+                self.conversation.answer(&verdicts, &mut self.out)
             }
-            (_, _, Some(reply)) => return self.conversation.answer_command(reply, &mut self.out),
-            (ChaosMoment::StartTls, ..) => self.say("454 4.7.0 TLS not available now"),
-            (ChaosMoment::Auth, ..) => self.say("535 5.7.8 authentication failed"),
-            _ => self.say("451 4.3.0 refused on purpose"),
+            _ => self.conversation.answer_command(reply, &mut self.out),
         }
-        Turn::Next
+    }
+
+    /// Notes a refusal of a recipient or a message.
+    fn note_refusal(&mut self, said: ChaosMoment, turn: &Turn, reply: &str) {
+        let (envelopes, is_of_message) = match turn {
+            Turn::Message(arrived) => (arrived.envelopes.clone(), true),
+            _ if said == ChaosMoment::Rcpt => {
+                (self.conversation.last_envelope().into_iter().collect(), false)
+            }
+            _ => return,
+        };
+        self.conversation.note_refusal(reply, envelopes, is_of_message);
     }
 
     pub(super) fn leave(&mut self, reset: bool) {
@@ -117,4 +130,14 @@ impl ClientSession<'_, '_> {
         }
         true
     }
+}
+
+/// The reply of a refusal that has none of its own.
+fn usual(said: ChaosMoment) -> SmtpReply {
+    let (code, class, subject, detail, text) = match said {
+        ChaosMoment::StartTls => (454, 4, 7, 0, "TLS not available now"),
+        ChaosMoment::Auth => (535, 5, 7, 8, "authentication failed"),
+        _ => return SmtpReply::try_again_later("refused on purpose"),
+    };
+    SmtpReply { code, enhanced: EnhancedStatus::new(class, subject, detail), text: text.into() }
 }

@@ -2,11 +2,14 @@
 //!
 //! Not here: their syntax (`verbs`), and the text of messages (`conversation`).
 
-use super::{Conversation, Dialect, RECIPIENT_OK, Reading, TOO_LARGE, Turn, ok, say};
+use super::incoming_text::TOO_LARGE;
+use super::{Conversation, Dialect, RECIPIENT_OK, Reading, Turn, ok, say};
 use crate::config::ChaosMoment;
 use crate::lmtp::dot_reader::DotReader;
 use crate::lmtp::mail_transaction::MailTransaction;
 use crate::lmtp::verbs::{Hello, MailFrom, RcptTo, Verb};
+
+const TOO_MANY: &str = "452 4.5.3 too many recipients";
 
 impl Conversation<'_> {
     pub(super) fn obey(&mut self, verb: Verb, out: &mut Vec<u8>) -> Turn {
@@ -103,6 +106,7 @@ impl Conversation<'_> {
             return self.refuse("503 5.5.1 nested MAIL command", out);
         }
         if mail.size.is_some_and(|size| size > self.rules.max_size) {
+            self.note_refusal(TOO_LARGE, Vec::new(), false);
             return self.refuse(TOO_LARGE, out);
         }
         self.transaction = Some(MailTransaction { mail, recipients: Vec::new() });
@@ -116,23 +120,32 @@ impl Conversation<'_> {
         if self.in_pieces {
             return self.refuse("503 5.5.1 the message has begun", out);
         }
-        if !transaction.mail.utf8 && !rcpt.recipient.is_ascii() {
-            return self.refuse("553 5.6.7 an address beyond ASCII needs SMTPUTF8", out);
-        }
-        if transaction.recipients.len() >= self.rules.recipients {
-            // No error of the client: it sends the rest in another transaction.
-            self.said = None;
-            return ok(out, "452 4.5.3 too many recipients");
-        }
+        let needs_utf8 = !transaction.mail.utf8 && !rcpt.recipient.is_ascii();
+        let is_one_too_many = transaction.recipients.len() >= self.rules.recipients;
         transaction.recipients.push(rcpt);
-        if !self.rules.asks_at_rcpt {
-            return ok(out, RECIPIENT_OK);
+        if needs_utf8 {
+            let reply = "553 5.6.7 an address beyond ASCII needs SMTPUTF8";
+            self.refuse_recipient(reply);
+            return self.refuse(reply, out);
         }
-        let name = self.name.as_deref().unwrap_or_default();
-        match transaction.last_envelope(self.forwarded.clone(), self.client.address, name) {
+        if is_one_too_many {
+            // No error of the client: it sends the rest in another transaction.
+            self.refuse_recipient(TOO_MANY);
+            self.said = None;
+            return ok(out, TOO_MANY);
+        }
+        let asked_about = if self.rules.asks_at_rcpt { self.last_envelope() } else { None };
+        match asked_about {
             Some(envelope) => Turn::Recipient(envelope),
-            None => Turn::Next,
+            None => ok(out, RECIPIENT_OK),
         }
+    }
+
+    /// The last recipient is none.
+    fn refuse_recipient(&mut self, reply: &str) {
+        let envelopes = self.last_envelope().into_iter().collect();
+        self.note_refusal(reply, envelopes, false);
+        self.take_back(ChaosMoment::Rcpt);
     }
 
     fn data(&mut self, out: &mut Vec<u8>) -> Turn {
