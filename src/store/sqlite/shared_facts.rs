@@ -201,64 +201,63 @@ fn put_suppression(
     }
 }
 
-/// Adds a suppression of which nothing is known: neither the address nor the fact.
-/// `nothing_noted`: no fact has a stamp, and no entry has replaced another one, so that only the
-/// list is asked.
-pub(super) fn add_unknown_sql(nothing_noted: bool) -> String {
-    let is_unknown = match nothing_noted {
-        true => "?14 <> ''",
-        false => {
-            "NOT EXISTS (SELECT 1 FROM shared_stamps WHERE name = ?14)
-            AND NOT EXISTS (SELECT 1 FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2)"
-        }
-    };
-    format!(
-        "INSERT OR IGNORE INTO suppressions (address, sender_domain, source, key, added_ms,
-        reason, expires_ms, rule, provider, status, soft_bounces, bounce, pattern_of)
-        SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13 WHERE {is_unknown}"
-    )
+/// Adds suppressions of which nothing is known: neither the address nor the fact.
+pub(super) struct UnknownEntries<'d> {
+    add: CachedStatement<'d>,
+    is_noted: CachedStatement<'d>,
+    /// No fact has a stamp, and no entry has replaced another one: only the list is asked.
+    pub(super) nothing_noted: bool,
 }
 
-/// Whether no fact has a stamp, and no entry has replaced another one, as on a new host.
-pub(super) fn is_nothing_noted(db: &Connection) -> rusqlite::Result<bool> {
-    let is_noted =
-        "SELECT EXISTS (SELECT 1 FROM shared_stamps) OR EXISTS (SELECT 1 FROM earlier_suppressions)";
-    db.query_row(is_noted, [], |row| row.get(0)).map(|is_noted: bool| !is_noted)
-}
-
-/// Runs [`add_unknown_sql`] for a fact. Returns whether it was one, and is on the list now.
-pub(super) fn add_unknown(
-    add: &mut CachedStatement<'_>,
-    fact: &SharedFact,
-    now_ms: i64,
-) -> rusqlite::Result<bool> {
-    let Some(content) = fact.content.as_deref().filter(|_| fact.name.starts_with('s')) else {
-        return Ok(false);
-    };
-    let [address, sender_domain, source, key] = parts(&fact.name);
-    let [added, reason, expires, rule, provider, status, soft, bounce] = fields(content);
-    let (Some(added_ms), expires_ms) = (number(added), number(expires)) else { return Ok(false) };
-    if expires_ms.is_some_and(|at_ms| at_ms <= now_ms) {
-        return Ok(false);
+impl<'d> UnknownEntries<'d> {
+    pub(super) fn new(db: &'d Connection) -> rusqlite::Result<UnknownEntries<'d>> {
+        // Not from a SELECT: as there are triggers, SQLite would make a table for each of its rows.
+        let add = "INSERT OR IGNORE INTO suppressions (address, sender_domain, source, key, added_ms,
+            reason, expires_ms, rule, provider, status, soft_bounces, bounce, pattern_of)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)";
+        let is_noted = "SELECT 1 FROM shared_stamps WHERE name = ?1 UNION ALL
+            SELECT 1 FROM earlier_suppressions WHERE address = ?2 AND sender_domain = ?3";
+        let are_noted =
+            "SELECT EXISTS (SELECT 1 FROM shared_stamps) OR EXISTS (SELECT 1 FROM earlier_suppressions)";
+        Ok(UnknownEntries {
+            add: db.prepare_cached(add)?,
+            is_noted: db.prepare_cached(is_noted)?,
+            nothing_noted: db.query_row(are_noted, [], |row| row.get(0).map(|noted: bool| !noted))?,
+        })
     }
-    let (soft_bounces, pattern_of) = (soft.parse().unwrap_or(0_u32), pattern_domain(address, source));
-    let added = add.execute(params![
-        address,
-        sender_domain,
-        source,
-        key,
-        added_ms,
-        reason,
-        expires_ms,
-        rule,
-        provider,
-        status,
-        soft_bounces,
-        bounce,
-        pattern_of,
-        fact.name
-    ])?;
-    Ok(added > 0)
+
+    /// Returns whether the fact was one, and is on the list now.
+    pub(super) fn add(&mut self, fact: &SharedFact, now_ms: i64) -> rusqlite::Result<bool> {
+        let Some(content) = fact.content.as_deref().filter(|_| fact.name.starts_with('s')) else {
+            return Ok(false);
+        };
+        let [address, sender_domain, source, key] = parts(&fact.name);
+        let [added, reason, expires, rule, provider, status, soft, bounce] = fields(content);
+        let (Some(added_ms), expires_ms) = (number(added), number(expires)) else { return Ok(false) };
+        if expires_ms.is_some_and(|at_ms| at_ms <= now_ms) {
+            return Ok(false);
+        }
+        if !self.nothing_noted && self.is_noted.exists([&fact.name, address, sender_domain])? {
+            return Ok(false);
+        }
+        let (soft_bounces, pattern_of) = (soft.parse().unwrap_or(0_u32), pattern_domain(address, source));
+        let added = self.add.execute(params![
+            address,
+            sender_domain,
+            source,
+            key,
+            added_ms,
+            reason,
+            expires_ms,
+            rule,
+            provider,
+            status,
+            soft_bounces,
+            bounce,
+            pattern_of
+        ])?;
+        Ok(added > 0)
+    }
 }
 
 fn entry(register: [&str; 4], content: &str) -> Option<Suppressed> {

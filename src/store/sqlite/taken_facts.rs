@@ -4,7 +4,7 @@
 //! (`shared_rows`). Invariant: what is taken over is not noted as a change of this host.
 
 use super::connection::SharedConnection;
-use super::shared_facts::{self, Before};
+use super::shared_facts::{self, Before, UnknownEntries};
 use super::shared_rows::{BEHIND, NEW, silently, stamp};
 use crate::error::{Context, Result};
 use crate::store::shared_fact::SharedFact;
@@ -59,17 +59,14 @@ pub(crate) fn merge(
         let mut merged = Merged::default();
         let own: u32 = db.query_row("SELECT host FROM shared_self", [], |row| row.get(0))?;
         silently(db, || {
-            let mut nothing_noted = shared_facts::is_nothing_noted(db)?;
-            let mut to_new_list = db.prepare_cached(&shared_facts::add_unknown_sql(true))?;
-            let mut to_any_list = db.prepare_cached(&shared_facts::add_unknown_sql(false))?;
+            let mut unknown = UnknownEntries::new(db)?;
             facts.iter().try_for_each(|fact| {
-                let add = if nothing_noted { &mut to_new_list } else { &mut to_any_list };
-                if shared_facts::add_unknown(add, fact, now_ms)? {
+                if unknown.add(fact, now_ms)? {
                     merged.taken += 1;
                     return stamp_unless_old(db, fact);
                 }
                 // It may note something about another one.
-                nothing_noted = false;
+                unknown.nothing_noted = false;
                 merge_one(db, fact, own, now_ms, &mut merged)
             })
         })?;
