@@ -151,3 +151,11 @@ fn a_config_of_powermta_that_does_not_exist_is_found() {
     fs::write(host.sandbox.path("pmta"), "<domain *.sink.example>\n  type pipe\n</domain>\n").unwrap();
     host.is_repaired(&[], "pmta: there is no such file");
 }
+
+#[test]
+fn a_new_host_that_knows_no_domain_to_connect_to_is_not_wrong() {
+    let host = Host::but("\"mx1.sender.example\" = \"fbl@sender.example\"\n", "");
+    let found = host.finds(&["--connect"], "note", "no domain is known that carom would send mail to");
+    assert_eq!(found["fix"], "name one: carom check --connect example.com");
+    assert_eq!(host.check(&["--connect"]).0, 0);
+}

@@ -18,7 +18,8 @@ struct Stored {
     /// Rows of each token, in order.
     rows: Vec<Value>,
     tokens: BTreeSet<String>,
-    inserts: usize,
+    /// The token of each try, in order.
+    tries: Vec<String>,
     wrong: Vec<String>,
     manner: ServerManner,
 }
@@ -30,9 +31,11 @@ pub(crate) enum ServerManner {
     /// The rows are stored, and no answer comes.
     StoresAndIsSilent,
     Fails,
-    /// It answers 200, and says that it has failed in this way.
-    FailsLate(&'static str, &'static str),
+    /// It answers this, and closes the connection.
+    Says(&'static str),
     IsSlow,
+    /// It reads a megabyte in a second.
+    ReadsSlowly,
 }
 
 impl ClickHouse {
@@ -58,6 +61,11 @@ impl ClickHouse {
         let stored = self.state.lock().unwrap();
         assert!(stored.wrong.is_empty(), "{:?}", stored.wrong);
         stored.rows.clone()
+    }
+
+    /// The token of each try, in order.
+    pub(crate) fn tries(&self) -> Vec<String> {
+        self.state.lock().unwrap().tries.clone()
     }
 
     pub(crate) fn table(&self) -> String {
@@ -88,25 +96,48 @@ fn serve(stream: &TcpStream, state: &Mutex<Stored>) {
         }
         let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
         let mut body = vec![0; length];
-        if reader.read_exact(&mut body).is_err() {
+        let asked = asked(&target);
+        let manner = {
+            let mut stored = state.lock().unwrap();
+            stored.tries.push(asked.get("insert_deduplication_token").cloned().unwrap_or_default());
+            stored.manner
+        };
+        for piece in body.chunks_mut(64 << 10) {
+            if manner == ServerManner::ReadsSlowly {
+                std::thread::sleep(Duration::from_millis(64));
+            }
+            if reader.read_exact(piece).is_err() {
+                return;
+            }
+        }
+        if let ServerManner::Says(answer) = manner {
+            let _ = (&*stream).write_all(answer.as_bytes());
             return;
         }
-        let (status, text) = answer(&line, &target, &headers, &body, state);
+        let (status, text) = answer(&line, &asked, &headers, &body, state);
         if status == 0 {
             return;
         }
-        let manner = state.lock().unwrap().manner;
-        let header = if let ServerManner::FailsLate(header, _) = manner { header } else { "" };
-        let answer = format!("HTTP/1.1 {status} x\r\n{header}Content-Length: {}\r\n\r\n{text}", text.len());
+        let answer = format!(
+            "HTTP/1.1 {status} x\r\nX-ClickHouse-Query-Id: q\r\nX-ClickHouse-Summary: {{}}\r\n\
+             Content-Length: {}\r\n\r\n{text}",
+            text.len()
+        );
         if (&*stream).write_all(answer.as_bytes()).is_err() {
             return;
         }
     }
 }
 
+/// The parameters of a request.
+fn asked(target: &str) -> BTreeMap<String, String> {
+    let url = url::Url::parse(&format!("http://x{target}")).unwrap();
+    url.query_pairs().into_owned().collect()
+}
+
 fn answer(
     line: &str,
-    target: &str,
+    asked: &BTreeMap<String, String>,
     headers: &BTreeMap<String, String>,
     body: &[u8],
     state: &Mutex<Stored>,
@@ -117,15 +148,9 @@ fn answer(
         return (0, String::new());
     }
     let mut stored = state.lock().unwrap();
-    stored.inserts += 1;
     if manner == ServerManner::Fails {
         return (500, "Code: 252. DB::Exception: Too many parts".into());
     }
-    if let ServerManner::FailsLate(_, text) = manner {
-        return (200, text.into());
-    }
-    let url = url::Url::parse(&format!("http://x{target}")).unwrap();
-    let asked: BTreeMap<String, String> = url.query_pairs().into_owned().collect();
     let is = |name: &str, value: &str| asked.get(name).is_some_and(|found| found == value);
     let header = |name: &str| headers.get(name).map_or("", String::as_str);
     let token = asked.get("insert_deduplication_token").cloned().unwrap_or_default();

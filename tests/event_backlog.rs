@@ -5,6 +5,7 @@ use crate::events::{FILES, ids, in_files, tick, with_clickhouse};
 use crate::harness::Sandbox;
 use crate::logs::{append, bounced, sent};
 use serde_json::Value;
+use std::fs;
 
 /// The value of a metric of a sink.
 fn metric(sandbox: &Sandbox, name: &str) -> f64 {
@@ -30,6 +31,55 @@ fn the_oldest_events_go_where_the_config_says_so_and_no_other_sink_misses_any() 
     assert!(!rows.is_empty() && rows.len() < 3000, "{}", rows.len());
     assert_eq!(ids(&rows), ids(&files[files.len() - rows.len()..]), "the newest ones, each whole");
     assert!(metric(&sandbox, "carom_sink_dropped_bytes_total") > 0.0);
+}
+
+/// Bytes of the queue on the disk.
+fn queue_bytes(sandbox: &Sandbox) -> u64 {
+    let files = fs::read_dir(sandbox.path("state/event-queue")).unwrap();
+    files.map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
+}
+
+#[test]
+fn one_tick_over_very_many_deliveries_fills_the_disk_no_further_than_max_backlog() {
+    for drops in [false, true] {
+        let server = ClickHouse::start();
+        server.behave(ServerManner::Fails);
+        let sandbox = with_clickhouse(&server, &format!("max_backlog = 1048576\ndrop_oldest = {drops}\n"));
+        append(&sandbox.path("mail.log"), &(1..=8000).map(bounced).collect::<String>());
+        let ran = sandbox.run(&["cron", "--json"], b"");
+        assert_eq!(
+            ran.stderr.contains(" bytes wait for it, and max_backlog is 1048576: "),
+            !drops,
+            "{ran:?}"
+        );
+        let check = sandbox.run(&["check"], b"").stdout;
+        assert!(check.contains("failed in part: events") && !check.contains("events, events"), "{check}");
+        let bytes = queue_bytes(&sandbox);
+        assert!((900_000..1_400_000).contains(&bytes), "drop_oldest = {drops}: {bytes} bytes");
+        server.behave(ServerManner::Stores);
+        // Each tick has a second for it.
+        assert!((0..20).any(|_| tick(&sandbox)["problems"] == serde_json::json!([])), "{drops}");
+        let stored = ids(&server.rows()).len();
+        assert!(if drops { (900..2000).contains(&stored) } else { stored == 8000 }, "{drops}: {stored}");
+        assert!(queue_bytes(&sandbox) < 1000);
+    }
+}
+
+#[test]
+fn a_slow_line_gets_smaller_batches_until_they_go() {
+    let server = ClickHouse::start();
+    server.behave(ServerManner::ReadsSlowly);
+    let sandbox = with_clickhouse(&server, "");
+    append(&sandbox.path("mail.log"), &(1..=1500).map(bounced).collect::<String>());
+    let first = tick(&sandbox)["events"][0].clone();
+    assert!(first["fault"].as_str().unwrap().contains("no answer in time to a batch of "), "{first}");
+    let caught_up =
+        (0..12).map(|_| tick(&sandbox)["events"][0]["waiting"].clone()).find(|waiting| *waiting == 0);
+    assert!(caught_up.is_some());
+    assert_eq!(ids(&server.rows()).len(), 1500);
+    let tries = server.tries();
+    assert_eq!(tries[0], tries[1], "the server may have had it, and knows the token");
+    assert_ne!(tries[1], tries[2], "then it is divided");
 }
 
 #[test]

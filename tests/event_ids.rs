@@ -110,19 +110,33 @@ fn each_failure_in_the_log_has_its_events_and_one_line_whatever_is_killed_when()
 }
 
 #[test]
-fn clickhouse_has_not_stored_what_it_answers_with_an_exception() {
+fn clickhouse_has_stored_only_what_it_says_so_of() {
     let server = ClickHouse::start();
     let sandbox = with_clickhouse(&server, "");
     append(&sandbox.path("mail.log"), &bounced(1));
-    for (header, text, says) in [
-        ("X-ClickHouse-Exception-Code: 241\r\n", "", "answered 200 and the exception 241"),
+    for (answer, says) in [
         (
-            "",
-            "Code: 252. DB::Exception: Too many parts",
+            "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: q\r\nX-ClickHouse-Exception-Code: 241\r\n\
+             Content-Length: 0\r\n\r\n",
+            "answered 200 and the exception 241",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: q\r\nContent-Length: 40\r\n\r\n\
+             Code: 252. DB::Exception: Too many parts",
             "answered 200: Code: 252. DB::Exception: Too many parts",
         ),
+        ("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nOk.", "answered 200, and not as ClickHouse does"),
+        ("HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n", "answered 201, and not as ClickHouse does"),
+        (
+            "HTTP/1.1 204 No Content\r\nX-ClickHouse-Query-Id: q\r\n\r\n",
+            "answered 204, and not as ClickHouse does",
+        ),
+        (
+            "HTTP/1.1 200 OK\r\nX-ClickHouse-Query-Id: q\r\nContent-Length: 100\r\n\r\nCode: 252",
+            "answered 200 and broke off",
+        ),
     ] {
-        server.behave(ServerManner::FailsLate(header, text));
+        server.behave(ServerManner::Says(answer));
         let problems = tick(&sandbox)["problems"].to_string();
         assert!(problems.contains(says), "{problems}");
     }

@@ -23,7 +23,7 @@ fn fails(host: &Sandbox, why: &str) {
     let said = format!("{}{}", ran.stdout, ran.stderr);
     assert!(ran.code == 1 && said.contains("shared: ") && said.contains(why), "{why}: {ran:?}");
     let check = host.run(&["check"], b"").stdout;
-    assert!(check.contains("no exchange with other hosts since") && check.contains(why), "{check}");
+    assert!(check.contains("exchanges with other hosts fail since") && check.contains(why), "{check}");
     let metrics = host.run(&["export", "prometheus"], b"").stdout;
     assert!(metrics.contains("carom_shared_failing 1\n"), "{metrics}");
 }
@@ -89,6 +89,39 @@ fn fake(answer: &'static [u8]) -> u16 {
         }
     });
     port
+}
+
+/// A Cluster of one node, between which and another each slot is moving.
+fn half_moved() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let slots = format!("*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:{port}\r\n");
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let slots = slots.clone();
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(read @ 1..) = std::io::Read::read(&mut stream, &mut buffer) {
+                    let asked = String::from_utf8_lossy(&buffer[..read]);
+                    let answer = match asked.contains("SLOTS") {
+                        true => slots.as_str(),
+                        false => "-TRYAGAIN Multiple keys request during rehashing of slot\r\n",
+                    };
+                    let _ = stream.write_all(answer.as_bytes());
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_slot_that_does_not_end_to_move_is_named() {
+    let config =
+        format!("[shared]\nurl = \"redis://127.0.0.1:{}\"\ncluster = true\ntimeout = 1\n", half_moved());
+    let host = sandbox(free_port(), "").config(&config);
+    let said = host.run(&["cron"], b"").stderr;
+    assert!(said.contains("rehashing of slot") && said.contains("redis-cli --cluster fix"), "{said}");
 }
 
 #[test]

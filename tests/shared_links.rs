@@ -60,9 +60,16 @@ fn tls_with_an_authority_of_ones_own() {
         "no",
     ]);
     share(&hosts(&format!("url = \"rediss://localhost:{port}\"\nca = \"{}\"", file("ca.pem"))));
-    let [stranger, _] = hosts(&format!("url = \"rediss://localhost:{port}\""));
-    let ran = stranger.run(&["cron"], b"");
-    assert!(ran.code == 1 && ran.stderr.contains("ertificate"), "{ran:?}");
+    let ca = format!("\nca = \"{}\"", file("ca.pem"));
+    for (place, more, says) in [
+        ("rediss://localhost", "", "set [shared] ca to the PEM file of the authority"),
+        ("rediss://127.0.0.1", ca.as_str(), "set [shared] url to a name that its certificate has"),
+        ("redis://localhost", "", "rediss://"),
+    ] {
+        let [stranger, _] = hosts(&format!("url = \"{place}:{port}\"{more}"));
+        let ran = stranger.run(&["cron"], b"");
+        assert!(ran.code == 1 && ran.stderr.contains(says), "{place}: {ran:?}");
+    }
     drop(redis);
 }
 
@@ -109,6 +116,7 @@ fn check_names_a_server_that_drops_entries_and_a_clock_that_is_off() {
         check.contains("maxmemory-policy is allkeys-lru") && !check.contains("the clock of this host"),
         "{check}"
     );
+    assert!(!check.contains("[shared] url answers"), "it is not both wrong and right: {check}");
     redis.cli(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     host.advance(3_600_000);
     let check = host.run(&["check", "--connect"], b"").stdout;
@@ -214,6 +222,7 @@ fn the_quick_start_of_the_documents_works_as_it_is_written() {
     }
     let status = hosts[1].run(&["shared", "status"], b"").stdout;
     assert_eq!(status.matches("exchanged 20").count(), 2, "{status}");
+    assert_eq!(status.matches("sink.example").count(), 2, "the names are those of the config: {status}");
     share(&hosts);
     drop(redis);
 }

@@ -117,8 +117,11 @@ pub(crate) fn connect(config: &Config, domain: Option<&str>) -> Finding {
     let by = Deadline::after(Duration::from_secs(config.send.timeout.into()));
     let (hosts, why_not) = exchangers(config, &dns, domain, by);
     let Some(first) = hosts.first() else {
-        let found = why_not.unwrap_or_else(|| "no domain is known that carom would send mail to".into());
-        return Finding::wrong("connect", found, "name one: carom check --connect example.com");
+        let fix = "name one: carom check --connect example.com";
+        return match why_not {
+            Some(why_not) => Finding::wrong("connect", why_not, fix),
+            None => Finding::note("connect", "no domain is known that carom would send mail to", fix),
+        };
     };
     let port = config.network.smtp_port;
     let (tried, mut failures) = (&hosts[..hosts.len().min(MOST)], Vec::new());

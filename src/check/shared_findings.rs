@@ -44,10 +44,10 @@ fn exchanges(state: &ExchangeState) -> Finding {
     match (mark.failing_ms, &mark.error) {
         (Some(since_ms), error) => {
             let why = error.as_deref().unwrap_or("for an unknown reason");
-            let last =
-                last.map_or_else(|| "there was none".to_owned(), |at| format!("the last one was at {at}"));
+            let last = last
+                .map_or_else(|| "there was none".to_owned(), |at| format!("the last good one was at {at}"));
             let found =
-                format!("no exchange with other hosts since {}, {last}: {why}", clock::rfc3339(since_ms));
+                format!("exchanges with other hosts fail since {}, {last}: {why}", clock::rfc3339(since_ms));
             Finding::wrong(SUBJECT, found, mark.fix.as_deref().unwrap_or(STATUS))
         }
         (None, _) => match last {
@@ -84,11 +84,10 @@ pub(crate) fn connect_to_shared(config: &Config) -> Vec<Finding> {
         return Vec::new();
     }
     let findings = match shared::probe(&config.shared) {
-        Ok(probed) => {
-            let answers = format!("[shared] url answers: Redis {}", probed.version);
-            let faults = probed.faults.iter().map(|error| Finding::error("connect", error));
-            faults.chain([Finding::good("connect", answers)]).collect()
+        Ok(probed) if probed.faults.is_empty() => {
+            vec![Finding::good("connect", format_args!("[shared] url answers: Redis {}", probed.version))]
         }
+        Ok(probed) => probed.faults.iter().map(|error| Finding::error("connect", error)).collect(),
         Err(error) => vec![Finding::error("connect", &error)],
     };
     let of_url = |finding: Finding| match finding.place {

@@ -129,7 +129,9 @@ impl<'a> Tick<'a> {
     pub(super) fn problem(&mut self, part: &'static str, error: &Error) {
         tracing::error!(%error, part, "a part of the tick failed");
         self.done.problems.push(format!("{part}: {error}"));
-        self.failed.push(part);
+        if !self.failed.contains(&part) {
+            self.failed.push(part);
+        }
     }
 
     pub(super) fn count(&mut self, ended: &[Ended]) {

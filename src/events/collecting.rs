@@ -7,7 +7,7 @@
 use super::event_line::{self, id};
 use super::event_queue::EventQueue;
 use crate::clock;
-use crate::config::{Config, EventKind, EventSink};
+use crate::config::{Config, EventKind};
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
 use crate::index::{DeliveryData, Index};
@@ -16,45 +16,92 @@ use crate::message_log::{self, LinePlaces};
 use crate::store::Store;
 use crate::text::push_hex;
 use serde_json::{Map, Value};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Longest time of a tick for it.
 const TIME: Duration = Duration::from_secs(10);
-/// Deliveries and changes that are collected together.
-const TOGETHER: usize = 10_000;
+/// Deliveries and changes that are collected together at most, and at least.
+const TOGETHER: RangeInclusive<usize> = 64..=10_000;
+/// Bytes of an event, more or less.
+const USUAL: u64 = 1 << 10;
 /// The mark that says which lines of the message log were collected.
 pub(super) const LINES: &str = "event lines";
 /// How the names of counters begin that count a report.
 const REPORTS: [&str; 6] = ["bounce", "complaint", "feedback", "unsubscribe", "auto_reply", "log_failure"];
 
-/// Returns whether everything was collected that was there, and what went wrong; the other sources
-/// are collected all the same.
+/// How much of what was there was collected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Collected {
+    Everything,
+    /// The queue has no room for more.
+    Full,
+    /// The rest waits for another tick.
+    InPart,
+}
+
+/// What a tick collects within.
+pub(super) struct Bounds {
+    deadline: Deadline,
+    /// Bytes that may be queued. One piece may be a little longer.
+    pub(super) room: u64,
+}
+
+impl Bounds {
+    pub(super) fn of_tick() -> Bounds {
+        Bounds { deadline: Deadline::after(TIME), room: 0 }
+    }
+
+    /// Why no more is to be collected.
+    fn reached(&self) -> Option<Collected> {
+        match (self.deadline.passed(), self.room) {
+            (true, _) => Some(Collected::InPart),
+            (false, 0) => Some(Collected::Full),
+            (false, _) => None,
+        }
+    }
+
+    /// Events to be collected together.
+    fn together(&self) -> usize {
+        let many = usize::try_from(self.room / USUAL).unwrap_or(usize::MAX);
+        many.clamp(*TOGETHER.start(), *TOGETHER.end())
+    }
+
+    fn append(&mut self, queue: &mut EventQueue, lines: &[u8]) -> Result<()> {
+        self.room = self.room.saturating_sub(lines.len() as u64);
+        queue.append(lines)
+    }
+}
+
+/// Returns how much was collected, and what went wrong; the other sources are collected all the
+/// same.
 pub(super) fn collect(
     config: &Config,
     store: &Store,
     index: Option<&Index>,
-    sinks: &[EventSink],
+    wanted: &[EventKind],
     queue: &mut EventQueue,
-) -> (bool, Vec<Error>) {
-    let deadline = Deadline::after(TIME);
+    bounds: &mut Bounds,
+) -> (Collected, Vec<Error>) {
     let host = config.hostname();
-    let wants = |kind: EventKind| sinks.iter().any(|sink| sink.takes(kind));
+    let wants = |kind: EventKind| wanted.contains(&kind);
     let of_messages: Vec<EventKind> = [EventKind::Verdict, EventKind::Report, EventKind::Step]
         .into_iter()
         .filter(|kind| wants(*kind))
         .collect();
     let mut collected = Vec::new();
     if let Some(index) = index.filter(|_| wants(EventKind::Delivery)) {
-        collected.push(deliveries(config, index, &host, queue, deadline));
+        collected.push(deliveries(config, index, &host, queue, bounds));
     }
     if !of_messages.is_empty() {
-        collected.push(messages(config, store, &of_messages, &host, queue, deadline));
+        collected.push(messages(config, store, &of_messages, &host, queue, bounds));
     }
     if wants(EventKind::Suppression) {
-        collected.push(suppressions(store, &host, queue, deadline));
+        collected.push(suppressions(store, &host, queue, bounds));
     }
-    let is_complete = collected.iter().all(|source| matches!(source, Ok(true)));
-    (is_complete, collected.into_iter().filter_map(Result::err).collect())
+    let of_source = |source: &Result<Collected>| *source.as_ref().unwrap_or(&Collected::InPart);
+    let least = collected.iter().map(of_source).max().unwrap_or(Collected::Everything);
+    (least, collected.into_iter().filter_map(Result::err).collect())
 }
 
 fn deliveries(
@@ -62,26 +109,28 @@ fn deliveries(
     index: &Index,
     host: &str,
     queue: &mut EventQueue,
-    deadline: Deadline,
-) -> Result<bool> {
+    bounds: &mut Bounds,
+) -> Result<Collected> {
     // While another tick reads a log, what it notes could be ticked off unseen.
-    let Some(_alone) = Index::lock(&config.index_path())? else { return Ok(false) };
+    let Some(_alone) = Index::lock(&config.index_path())? else { return Ok(Collected::InPart) };
     let mut changed = index.changed_deliveries()?;
     let (mut lines, mut id) = (Vec::new(), Vec::new());
-    while !deadline.passed() {
+    loop {
+        if let Some(reached) = bounds.reached() {
+            return Ok(reached);
+        }
         lines.clear();
-        let last = changed.next(TOGETHER, &mut |delivery: &DeliveryData<'_>| {
+        let last = changed.next(bounds.together(), &mut |delivery: &DeliveryData<'_>| {
             let DeliveryData { row, last_seen, json, .. } = delivery;
             id.clear();
             push_hex(&mut id, row.cast_unsigned());
             push_hex(&mut id, stable_id(&[host.as_bytes(), json]));
             event_line::write_rendered(&mut lines, EventKind::Delivery, &id, (host, *last_seen), json);
         })?;
-        let Some(last) = last else { return Ok(true) };
-        queue.append(&lines)?;
+        let Some(last) = last else { return Ok(Collected::Everything) };
+        bounds.append(queue, &lines)?;
         index.changes_are_queued(last)?;
     }
-    Ok(false)
 }
 
 fn messages(
@@ -90,15 +139,18 @@ fn messages(
     wanted: &[EventKind],
     host: &str,
     queue: &mut EventQueue,
-    deadline: Deadline,
-) -> Result<bool> {
+    bounds: &mut Bounds,
+) -> Result<Collected> {
     let stored = store.marked(LINES)?;
     let mut places: LinePlaces =
         stored.and_then(|places| serde_json::from_str(&places).ok()).unwrap_or_default();
-    while !deadline.passed() {
-        let read = message_log::new_lines(config, &mut places)?;
+    loop {
+        if let Some(reached) = bounds.reached() {
+            return Ok(reached);
+        }
+        let read = message_log::new_lines(config, &mut places, bounds.room)?;
         if read.is_empty() {
-            return Ok(true);
+            return Ok(Collected::Everything);
         }
         let mut lines = Vec::new();
         for line in read.split(|byte| *byte == b'\n').filter(|line| line.first() == Some(&b'{')) {
@@ -106,10 +158,9 @@ fn messages(
             let Ok(said) = serde_json::from_slice::<Map<String, Value>>(line) else { continue };
             of_line(&mut lines, said, line, wanted, host)?;
         }
-        queue.append(&lines)?;
+        bounds.append(queue, &lines)?;
         store.mark(LINES, &serde_json::to_string(&places).context("JSON")?)?;
     }
-    Ok(false)
 }
 
 /// The events of a line of the message log: the verdict, the report that it counted, and each step
@@ -167,10 +218,15 @@ fn decided(said: &Map<String, Value>, host: &str) -> Option<Vec<u8>> {
     Some([host.as_bytes(), b"\n", key.as_bytes()].concat())
 }
 
-fn suppressions(store: &Store, host: &str, queue: &mut EventQueue, deadline: Deadline) -> Result<bool> {
-    while !deadline.passed() {
-        let changes = store.suppression_changes(TOGETHER)?;
-        let Some(last) = changes.last().map(|change| change.number) else { return Ok(true) };
+fn suppressions(store: &Store, host: &str, queue: &mut EventQueue, bounds: &mut Bounds) -> Result<Collected> {
+    loop {
+        if let Some(reached) = bounds.reached() {
+            return Ok(reached);
+        }
+        let changes = store.suppression_changes(bounds.together())?;
+        let Some(last) = changes.last().map(|change| change.number) else {
+            return Ok(Collected::Everything);
+        };
         let mut lines = Vec::new();
         for change in &changes {
             let data: Value = serde_json::from_str(&change.entry).context("JSON")?;
@@ -184,8 +240,7 @@ fn suppressions(store: &Store, host: &str, queue: &mut EventQueue, deadline: Dea
             ]);
             event_line::write(&mut lines, EventKind::Suppression, &id, (host, change.at_ms), &data)?;
         }
-        queue.append(&lines)?;
+        bounds.append(queue, &lines)?;
         store.collected_suppression_changes(last)?;
     }
-    Ok(false)
 }

@@ -3,8 +3,9 @@
 //! Not here: connecting (`action::doors`). Invariant: a batch has its token in every try, so that
 //! the server can tell a repetition; a password goes only into a header.
 
-use super::sink_batch::SinkBatch;
+use super::sink_batch::{SinkBatch, UntakenBatch};
 use crate::action::Doors;
+use crate::action::doors::http::Missed;
 use crate::clock;
 use crate::deadline::Deadline;
 use crate::error::{Context, Error, Result};
@@ -16,6 +17,8 @@ use url::Url;
 
 /// What to do about a refusal.
 const LOOK: &str = "see the log of the server for the cause";
+/// The same about an answer that another program has given.
+const WHO: &str = "correct url: what answers there, or a proxy before it, is not ClickHouse's HTTP interface";
 
 /// The table that rows go to.
 pub(super) struct RowsTable<'a> {
@@ -48,17 +51,20 @@ pub(super) fn to_clickhouse(
     (user, password): (Option<&str>, Option<&str>),
     batch: &SinkBatch<'_>,
     deadline: Deadline,
-) -> Result<()> {
+) -> Result<(), UntakenBatch> {
     let mut headers = vec![("Content-Type", "application/x-ndjson".to_owned())];
     headers.extend(user.map(|user| ("X-ClickHouse-User", user.to_owned())));
     headers.extend(password.map(|password| ("X-ClickHouse-Key", password.to_owned())));
     let url = table.insert(&batch.token)?;
     let answered = doors.http.insert(&url, &headers, &batch.lines, deadline);
-    let answered = answered.map_err(|missed| no_answer(table.url, &missed.text))?;
-    let refused =
-        |what: &str| Err(Error::new(format_args!("{}: {what}", shown(table.url))).remedy(waits(LOOK)));
+    let answered = answered.map_err(|missed| no_answer(table.url, &missed, batch))?;
+    let refused = |what: &str| Err(refusal(table.url, what, LOOK));
+    let is_exception = answered.exception.is_some() || answered.text.contains("DB::Exception");
     match (answered.status, answered.exception) {
-        (200..=299, None) if !answered.text.contains("DB::Exception") => Ok(()),
+        (200, None) if answered.is_clickhouse && !is_exception => Ok(()),
+        (status @ 200..=299, None) if !is_exception => {
+            Err(refusal(table.url, &format!("answered {status}, and not as ClickHouse does"), WHO))
+        }
         // It had begun to answer when the rows failed.
         (status @ 200..=299, code) => {
             let code = code.map(|code| format!(" and the exception {}", one_line(&code))).unwrap_or_default();
@@ -81,7 +87,7 @@ pub(super) fn to_webhook(
     secrets: Option<&Secrets>,
     batch: &SinkBatch<'_>,
     deadline: Deadline,
-) -> Result<()> {
+) -> Result<(), UntakenBatch> {
     let body = webhook_body(&batch.lines);
     let mut headers = vec![("Content-Type", "application/json".to_owned())];
     let id = format!("msg_{}", batch.token);
@@ -89,7 +95,12 @@ pub(super) fn to_webhook(
         Some(secrets) => headers.extend(secrets.headers(&id, clock::now_ms(), &body)?),
         None => headers.push(("webhook-id", id)),
     }
-    post(doors, (url, url), &headers, &body, deadline)
+    let answered = doors.http.post(url, &headers, &body, deadline);
+    let answered = answered.map_err(|missed| no_answer(url, &missed, batch))?;
+    match answered.status {
+        200..=299 => Ok(()),
+        status => Err(refusal(url, &format!("answered {status}"), LOOK)),
+    }
 }
 
 /// The events in the envelope that Standard Webhooks has. The time is that of the last event, so
@@ -102,27 +113,21 @@ fn webhook_body(lines: &[u8]) -> Vec<u8> {
     [head.as_bytes(), &events.join(&b","[..]), b"]}"].concat()
 }
 
-/// `shown_url` is without what carom adds.
-fn post(
-    doors: &Doors,
-    (url, shown_url): (&str, &str),
-    headers: &[(&'static str, String)],
-    body: &[u8],
-    deadline: Deadline,
-) -> Result<()> {
-    let answered = doors.http.post(url, headers, body, deadline);
-    let answered = answered.map_err(|missed| no_answer(shown_url, &missed.text))?;
-    match answered.status {
-        200..=299 => Ok(()),
-        status => {
-            Err(Error::new(format_args!("{}: answered {status}", shown(shown_url))).remedy(waits(LOOK)))
-        }
-    }
+fn refusal(url: &str, what: &str, fix: &str) -> UntakenBatch {
+    Error::new(format_args!("{}: {what}", shown(url))).remedy(waits(fix)).into()
 }
 
-fn no_answer(shown_url: &str, why: &str) -> Error {
-    Error::new(format_args!("{}: {why}", shown(shown_url)))
+fn no_answer(url: &str, missed: &Missed, batch: &SinkBatch<'_>) -> UntakenBatch {
+    let (to, why) = (shown(url), &missed.text);
+    if missed.is_late {
+        let what = format!("{to}: {why} to a batch of {} bytes", batch.lines.len());
+        let fix = "if the server or the line is slow, set seconds of its [[events]] higher; the events wait, and \
+                   the next ticks try again, with smaller batches";
+        return UntakenBatch { error: Error::new(what).remedy(fix), is_late: true };
+    }
+    Error::new(format_args!("{to}: {why}"))
         .remedy(waits("see whether the server runs and [network] allow_private has its address"))
+        .into()
 }
 
 fn waits(fix: &str) -> String {

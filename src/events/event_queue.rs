@@ -17,8 +17,10 @@ use std::path::{Path, PathBuf};
 
 /// Bytes after which another segment begins.
 const SEGMENT: u64 = 64 << 20;
-/// Bytes of the longest event.
-const LONGEST: u64 = 1 << 20;
+/// Segments of a queue that is as long as it may be: what every sink has goes with its segment.
+const SEGMENTS: u64 = 8;
+/// Bytes that are looked at together for the end of a line.
+const PIECE: u64 = 64 << 10;
 const ENDING: &str = ".jsonl";
 
 pub(super) struct EventQueue {
@@ -27,10 +29,12 @@ pub(super) struct EventQueue {
     pub(super) id: String,
     /// The bytes of each segment's whole lines.
     segments: BTreeMap<u64, u64>,
+    longest_segment: u64,
 }
 
 impl EventQueue {
-    pub(super) fn open(directory: &Path) -> Result<EventQueue> {
+    /// `most`: the bytes that may wait in it.
+    pub(super) fn open(directory: &Path, most: u64) -> Result<EventQueue> {
         let named = directory.join("id");
         let id = match regular::read_text(&named, 64) {
             Ok(id) if !id.trim().is_empty() => id.trim().to_owned(),
@@ -42,7 +46,8 @@ impl EventQueue {
                 segments.insert(number, whole_length(&path).context(path.display())?);
             }
         }
-        let mut queue = EventQueue { directory: directory.to_owned(), id, segments };
+        let longest_segment = SEGMENT.min(most / SEGMENTS);
+        let mut queue = EventQueue { directory: directory.to_owned(), id, segments, longest_segment };
         if queue.id.is_empty() {
             queue.rename()?;
         }
@@ -53,18 +58,33 @@ impl EventQueue {
         self.directory.join(format!("{segment:020}{ENDING}"))
     }
 
+    /// Bytes after which another segment begins.
+    pub(super) fn longest_segment(&self) -> u64 {
+        self.longest_segment
+    }
+
     /// Appends whole lines, durably.
-    pub(super) fn append(&mut self, lines: &[u8]) -> Result<()> {
-        if lines.is_empty() {
-            return Ok(());
+    pub(super) fn append(&mut self, mut lines: &[u8]) -> Result<()> {
+        while !lines.is_empty() {
+            let last = self.segments.last_key_value().map(|(number, length)| (*number, *length));
+            let (segment, length) = match last {
+                // After a line that was cut off, another segment begins.
+                Some((number, length)) if length < self.longest_segment && self.is_whole(number, length) => {
+                    (number, length)
+                }
+                Some((number, _)) => (number + 1, 0),
+                None => (1, 0),
+            };
+            let room = usize::try_from(self.longest_segment.saturating_sub(length)).unwrap_or(usize::MAX);
+            let end = lines.get(room..).and_then(|after| memchr::memchr(b'\n', after));
+            let (now, later) = lines.split_at(end.map_or(lines.len(), |end| room + end + 1));
+            self.append_to(segment, now)?;
+            lines = later;
         }
-        let last = self.segments.last_key_value().map(|(number, length)| (*number, *length));
-        let segment = match last {
-            // After a line that was cut off, another segment begins.
-            Some((number, length)) if length < SEGMENT && self.is_whole(number, length) => number,
-            Some((number, _)) => number + 1,
-            None => 1,
-        };
+        Ok(())
+    }
+
+    fn append_to(&mut self, segment: u64, lines: &[u8]) -> Result<()> {
         let path = self.path(segment);
         let is_new = !self.segments.contains_key(&segment);
         let append = || {
@@ -135,11 +155,8 @@ impl EventQueue {
         let left = self.waiting(mark);
         if left > most {
             // The line at which the newest ones begin.
-            let from = SinkMark { offset: mark.offset + left - most, until: None, ..mark.clone() };
-            let mut line = Vec::new();
-            self.read(&from, LONGEST, &mut line)?;
-            let rest = memchr::memchr(b'\n', &line).map_or(line.len(), |end| end + 1);
-            (mark.offset, mark.until) = (from.offset + rest as u64, None);
+            let from = mark.offset + left - most;
+            (mark.offset, mark.until) = (self.line_end(mark.segment, from)?, None);
         }
         mark.dropped += before - self.waiting(mark);
         Ok(())
@@ -154,15 +171,38 @@ impl EventQueue {
         let end = mark.until.unwrap_or(*length).min(*length);
         let wanted = end.saturating_sub(mark.offset);
         let bytes = if mark.until.is_some() { wanted } else { wanted.min(most) };
-        let path = self.path(mark.segment);
-        lines.resize(usize::try_from(bytes).unwrap_or(0), 0);
-        let file = regular::open(&path);
-        file.and_then(|file| file.read_exact_at(lines, mark.offset)).context(path.display())?;
+        self.read_at(mark.segment, mark.offset, bytes, lines)?;
         if bytes < wanted {
-            let whole = memchr::memrchr(b'\n', lines).map_or(lines.len(), |end| end + 1);
-            lines.truncate(whole);
+            match memchr::memrchr(b'\n', lines) {
+                Some(end) => lines.truncate(end + 1),
+                // A line that is longer goes alone.
+                None => {
+                    let end = self.line_end(mark.segment, mark.offset + bytes)?;
+                    self.read_at(mark.segment, mark.offset, end - mark.offset, lines)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    fn read_at(&self, segment: u64, offset: u64, bytes: u64, to: &mut Vec<u8>) -> Result<()> {
+        let path = self.path(segment);
+        to.resize(usize::try_from(bytes).unwrap_or(0), 0);
+        regular::open(&path).and_then(|file| file.read_exact_at(to, offset)).context(path.display())
+    }
+
+    /// Where the line ends that a place is in.
+    fn line_end(&self, segment: u64, mut from: u64) -> Result<u64> {
+        let length = self.segments.get(&segment).copied().unwrap_or_default();
+        let mut piece = Vec::new();
+        while from < length {
+            self.read_at(segment, from, PIECE.min(length - from), &mut piece)?;
+            if let Some(end) = memchr::memchr(b'\n', &piece) {
+                return Ok(from + end as u64 + 1);
+            }
+            from += piece.len() as u64;
+        }
+        Ok(length)
     }
 
     /// Removes the segments before this one; all that are done, if there is no sink.

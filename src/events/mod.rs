@@ -2,10 +2,10 @@
 //! message path.
 //!
 //! 1. collect: deliveries that changed, new lines of the message log and changes of the suppression
-//!    list become lines of a queue on the disk (`collecting`, `event_queue`), and are then ticked
-//!    off where they were noted
+//!    list become lines of a queue on the disk (`collecting`, `event_queue`), as many as it has
+//!    room for, and are then ticked off where they were noted
 //! 2. ship: each sink is sent what it has not got, in batches, until its share of the tick is over
-//!    (`shipping`)
+//!    (`shipping`); what there is room for then is collected
 //! 3. tidy: what every sink has is removed
 //!
 //! Not here: the schema in words (`docs/events.md`). Invariant: an event reaches each sink at least
@@ -22,30 +22,18 @@ mod event_files;
 mod event_posts;
 mod shipping;
 
+pub(crate) use shipping::ShippedEvents;
+
 use crate::action::Doors;
 use crate::config::{Config, EventKind, EventSink};
 use crate::error::{Context, Error, Result};
 use crate::files::{lock, private};
 use crate::index::Index;
-use crate::store::{SinkMark, Store};
+use crate::store::Store;
+use collecting::{Bounds, Collected};
 use event_queue::EventQueue;
-use serde::Serialize;
+use shipping::SinkTurn;
 use std::path::PathBuf;
-
-/// What a tick did for a sink.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct ShippedEvents {
-    pub(crate) sink: String,
-    /// Events that were sent in this tick.
-    pub(crate) sent: u64,
-    /// Bytes that wait in the queue.
-    pub(crate) waiting: u64,
-    /// Whether events are still to be collected, which `waiting` does not have.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) uncollected: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) fault: Option<String>,
-}
 
 /// The queue of a config's store.
 pub(crate) fn queue_directory(config: &Config) -> PathBuf {
@@ -96,60 +84,72 @@ fn run(
     let lock = directory.join("lock");
     // Another tick may be at it.
     let Some(_alone) = lock::try_take(&lock).context(lock.display())? else { return Ok(Vec::new()) };
-    let mut queue = EventQueue::open(&directory)?;
+    let most = sinks.iter().map(|sink| sink.max_backlog).min().unwrap_or(u64::MAX);
+    let mut queue = EventQueue::open(&directory, most)?;
     let store = &doors.store;
     if !known_queue::recall(config, store, index, &mut queue)? {
         return Ok(Vec::new());
     }
-    let mut marks: Vec<SinkMark> = Vec::with_capacity(sinks.len());
+    let mut turns: Vec<SinkTurn<'_>> = Vec::with_capacity(sinks.len());
     for sink in sinks {
-        let mut mark = store.sink_mark(&sink.name())?;
-        queue.correct(&mut mark);
-        if sink.drop_oldest {
-            queue.drop_oldest(&mut mark, sink.max_backlog)?;
-        }
-        marks.push(mark);
+        turns.push(SinkTurn::begin(store, sink, &queue)?);
     }
-    let is_full = |(sink, mark): (&EventSink, &SinkMark)| queue.waiting(mark) > sink.max_backlog;
-    let (is_complete, wrong) = match sinks.iter().zip(&marks).find(|pair| is_full(*pair)) {
-        None => collecting::collect(config, store, index, sinks, &mut queue),
-        Some((sink, mark)) => (false, vec![behind(sink, queue.waiting(mark))]),
-    };
-    problems.extend(wrong);
-    let mut shipped = Vec::with_capacity(sinks.len());
-    for (sink, mark) in sinks.iter().zip(&mut marks) {
-        let before = mark.sent;
-        mark.uncollected = !is_complete;
-        let ended = shipping::ship(config, doors, sink, &queue, mark);
-        let fault = ended.err().map(|error| error.within(sink.shown_name()));
-        let (sent, waiting) = (mark.sent - before, mark.waiting);
-        shipped.push(ShippedEvents {
-            sink: sink.shown_name(),
-            sent,
-            waiting,
-            uncollected: mark.uncollected,
-            fault: fault.as_ref().map(Error::to_string),
-        });
-        problems.extend(fault);
-    }
-    let has_all = |mark: &SinkMark| mark.until.is_none() && queue.waiting(mark) == 0;
+    let is_complete = collect_and_ship(config, doors, index, &mut queue, &mut turns, problems)?;
+    let has_all = |turn: &SinkTurn<'_>| turn.mark.until.is_none() && queue.waiting(&turn.mark) == 0;
     // What waits for a sink that drops the oldest may be lost.
-    if sinks.iter().zip(&marks).all(|(sink, mark)| sink.drop_oldest || has_all(mark)) {
+    if turns.iter().all(|turn| turn.sink.drop_oldest || has_all(turn)) {
         problems.extend(known_queue::is_delivered(config, store, index).err());
     }
-    match marks.iter().all(has_all) {
+    match turns.iter().all(has_all) {
         true => queue.begin_segment()?,
-        false => queue.remove_before(marks.iter().map(|mark| mark.segment).min())?,
+        false => queue.remove_before(turns.iter().map(|turn| turn.mark.segment).min())?,
     }
     known_queue::note(store, &queue)?;
+    let ended: Vec<_> = turns.into_iter().map(|turn| turn.end(store, &queue, is_complete)).collect();
+    let (shipped, faults): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
+    problems.extend(faults.into_iter().flatten());
     Ok(shipped)
+}
+
+/// Collects what there is room for, and ships it, until there is no more, or no room for more.
+/// Returns whether everything was collected.
+fn collect_and_ship(
+    config: &Config,
+    doors: &Doors,
+    index: Option<&Index>,
+    queue: &mut EventQueue,
+    turns: &mut [SinkTurn<'_>],
+    problems: &mut Vec<Error>,
+) -> Result<bool> {
+    let wanted: Vec<EventKind> = turns.iter().flat_map(|turn| turn.sink.include.clone()).collect();
+    let mut bounds = Bounds::of_tick();
+    loop {
+        for turn in &mut *turns {
+            turn.drop_oldest(queue)?;
+        }
+        queue.remove_before(turns.iter().map(|turn| turn.mark.segment).min())?;
+        bounds.room = turns.iter().map(|turn| turn.room(queue)).min().unwrap_or_default();
+        let (collected, wrong) =
+            collecting::collect(config, &doors.store, index, &wanted, queue, &mut bounds);
+        problems.extend(wrong);
+        turns.iter_mut().for_each(|turn| turn.ship(config, doors, queue));
+        let full = turns.iter().find(|turn| turn.room(queue) == 0);
+        match (collected, full) {
+            (Collected::Full, None) => {}
+            (Collected::Full, Some(turn)) => {
+                problems.push(behind(turn.sink, queue.waiting(&turn.mark)));
+                return Ok(false);
+            }
+            (Collected::Everything | Collected::InPart, _) => return Ok(collected == Collected::Everything),
+        }
+    }
 }
 
 fn behind(sink: &EventSink, waiting: u64) -> Error {
     let (name, most) = (sink.shown_name(), sink.max_backlog);
     let what = format!(
-        "{name}: {waiting} bytes wait for it, more than max_backlog ({most}): events stay where they were noted \
-         until it has taken some"
+        "{name}: {waiting} bytes wait for it, and max_backlog is {most}: events stay where they were noted until it \
+         has taken some"
     );
     Error::new(what).remedy("see why it takes none, or set max_backlog or drop_oldest of its [[events]]")
 }

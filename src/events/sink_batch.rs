@@ -7,6 +7,7 @@ use super::event_line::is_of;
 use super::event_queue::EventQueue;
 use crate::config::EventSink;
 use crate::digest::sha256_hex;
+use crate::error::Error;
 use crate::store::SinkMark;
 use memchr::{memchr_iter, memrchr};
 use std::borrow::Cow;
@@ -47,6 +48,19 @@ impl<'p> SinkBatch<'p> {
         let place = format!("{} {} {} {end} {}", queue.id, mark.segment, mark.offset, kinds.join(","));
         let token = sha256_hex(&[place.as_bytes(), b"\n", sink.name().as_bytes()], TOKEN);
         SinkBatch { lines, events, token }
+    }
+}
+
+/// Why a batch does not count as taken.
+pub(super) struct UntakenBatch {
+    pub(super) error: Error,
+    /// The answer did not come in time: a smaller batch may fare better.
+    pub(super) is_late: bool,
+}
+
+impl From<Error> for UntakenBatch {
+    fn from(error: Error) -> UntakenBatch {
+        UntakenBatch { error, is_late: false }
     }
 }
 

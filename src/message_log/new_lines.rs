@@ -7,7 +7,7 @@ use super::log_files::WITH_JSON;
 use crate::config::Config;
 use crate::error::{Context, Result};
 use crate::files::{daily, regular};
-use memchr::memrchr;
+use memchr::{memchr, memrchr};
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
 
@@ -17,8 +17,9 @@ const PIECE: u64 = 4 << 20;
 /// The bytes of each file that were given, by the file's name.
 pub(crate) type LinePlaces = BTreeMap<String, u64>;
 
-/// The next whole lines of one file; empty if there are no more. Their place is taken note of.
-pub(crate) fn new_lines(config: &Config, places: &mut LinePlaces) -> Result<Vec<u8>> {
+/// The next whole lines of one file, of about `most` bytes; empty if there are no more. Their place
+/// is taken note of.
+pub(crate) fn new_lines(config: &Config, places: &mut LinePlaces, most: u64) -> Result<Vec<u8>> {
     let directory = config.log_dir();
     let mut there = Vec::new();
     for name in WITH_JSON {
@@ -39,7 +40,9 @@ pub(crate) fn new_lines(config: &Config, places: &mut LinePlaces) -> Result<Vec<
         let mut lines = vec![0; usize::try_from((length - start).min(PIECE)).unwrap_or(0)];
         let read = regular::open(&path).and_then(|file| file.read_exact_at(&mut lines, start));
         read.context(path.display())?;
-        let whole = memrchr(b'\n', &lines).map_or(0, |end| end + 1);
+        let few = usize::try_from(most).unwrap_or(usize::MAX).min(lines.len());
+        let ends = memrchr(b'\n', &lines[..few]).or_else(|| memchr(b'\n', &lines));
+        let whole = ends.map_or(0, |end| end + 1);
         // What fills a piece without an end is no line.
         let given = if whole == 0 && lines.len() as u64 == PIECE { lines.len() } else { whole };
         if given > 0 {

@@ -26,6 +26,8 @@ pub(super) struct ClusterNodes {
     owners: BTreeMap<u16, ServerAddress>,
     /// A question had no answer: others would wait as long.
     has_failed: bool,
+    /// Why a node could not do what was asked last.
+    refusal: Option<Value>,
 }
 
 /// What becomes of a command after an answer.
@@ -33,6 +35,8 @@ enum Next {
     Done(Value),
     /// The Cluster has changed.
     Again,
+    /// The node cannot do it yet.
+    Later(Value),
     /// This node has it while the slot moves.
     Ask(ServerAddress),
 }
@@ -45,6 +49,7 @@ impl ClusterNodes {
             open: FxHashMap::default(),
             owners: BTreeMap::new(),
             has_failed: false,
+            refusal: None,
         };
         nodes.learn(Deadline::after(nodes.access.timeout))?;
         Ok(nodes)
@@ -56,9 +61,10 @@ impl ClusterNodes {
         if self.has_failed {
             return Err(unsettled());
         }
+        self.refusal = None;
         let answers = self.ask_until(commands, until);
         self.has_failed = answers.is_err();
-        answers
+        answers.map_err(|error| self.refusal.take().and_then(|why| accepted(why).err()).unwrap_or(error))
     }
 
     fn ask_until(&mut self, commands: &[Cmd], until: Deadline) -> Result<Vec<Value>> {
@@ -110,6 +116,7 @@ impl ClusterNodes {
                     Ok(answer) => match next(answer, node) {
                         Next::Done(answer) => answers[*number] = Some(answer),
                         Next::Again => {}
+                        Next::Later(why) => self.refusal = Some(why),
                         Next::Ask(other) => moving.push((*number, other)),
                     },
                     Err(error) => {
@@ -122,8 +129,10 @@ impl ClusterNodes {
         for (number, other) in moving {
             let asked = [redis::cmd("ASKING"), commands[number].clone()];
             let answer = self.connected(&other, until)?.ask(&asked, until)?.pop();
-            if let Some(Next::Done(answer)) = answer.map(|answer| next(answer, &other)) {
-                answers[number] = Some(answer);
+            match answer.map(|answer| next(answer, &other)) {
+                Some(Next::Done(answer)) => answers[number] = Some(answer),
+                Some(Next::Later(why)) => self.refusal = Some(why),
+                Some(Next::Again | Next::Ask(_)) | None => {}
             }
         }
         faults.iter().for_each(|(node, _)| drop(self.open.remove(node)));
@@ -195,7 +204,8 @@ fn address(host: &str, port: u16, asked: &ServerAddress) -> ServerAddress {
 fn next(answer: Value, asked: &ServerAddress) -> Next {
     let Value::ServerError(error) = &answer else { return Next::Done(answer) };
     match error.code() {
-        "MOVED" | "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" => Next::Again,
+        "MOVED" => Next::Again,
+        "TRYAGAIN" | "CLUSTERDOWN" | "LOADING" | "MASTERDOWN" => Next::Later(answer),
         // It was a master.
         "READONLY" => Next::Again,
         "ASK" => {

@@ -39,12 +39,17 @@ struct SignedIn {
     token: Option<String>,
 }
 
-pub(super) fn sign_in(store: &Store, link: &mut ServerLink, shared: &SharedStore) -> Result<()> {
+pub(super) fn sign_in(
+    store: &Store,
+    link: &mut ServerLink,
+    shared: &SharedStore,
+    hostname: String,
+) -> Result<()> {
     has_own_prefix(link, shared)?;
     let this = store.this_host()?;
     let host = KnownHost {
         host: String::new(),
-        hostname: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+        hostname,
         seen: clock::rfc3339(clock::now_ms()),
         version: env!("CARGO_PKG_VERSION").into(),
         waiting: this.waiting,

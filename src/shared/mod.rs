@@ -110,7 +110,7 @@ fn tick_within(config: &Config, store: &Store, deadline: Deadline) -> Result<Opt
             by = ExchangeBy::TickAlone;
         }
         faults.of(patrol::patrol(store, &mut link, shared));
-        if faults.of(host_registry::sign_in(store, &mut link, shared)).is_some() {
+        if faults.of(host_registry::sign_in(store, &mut link, shared, config.hostname())).is_some() {
             let shipped = shipped_totals::ship(store, &mut link, shared, deadline, &mut faults);
             faults.of(shipped);
         }

@@ -7,7 +7,7 @@
 //! failed once is not used again.
 
 use super::server_access::{ServerAccess, ServerAddress};
-use super::server_fault::{accepted, broken, foreign, too_much};
+use super::server_fault::{accepted, broken, closed_in_clear, foreign, too_much};
 use crate::deadline::Deadline;
 use crate::deadline::timed_stream::TimedStream;
 use crate::error::Result;
@@ -101,6 +101,10 @@ impl ServerConnection {
         sent.map_err(|error| broken(&error, self.timeout))
     }
 
+    fn is_in_clear(&self) -> bool {
+        matches!(self.stream, Stream::Clear(_))
+    }
+
     /// The next answer.
     pub(super) fn answer(&mut self) -> Result<Value> {
         let mut reader = Bounded { stream: &mut self.stream, room: &mut self.room, fault: None };
@@ -116,11 +120,18 @@ impl ServerConnection {
                     (None, _) => foreign(),
                     (Some(_), 0) if !self.is_redis => foreign(),
                     (Some(_), 0) => too_much(ROOM >> 20),
+                    (Some(error), _) if !self.is_redis && self.is_in_clear() && is_end(&error) => {
+                        closed_in_clear()
+                    }
                     (Some(error), _) => broken(&error, self.timeout),
                 })
             }
         }
     }
+}
+
+fn is_end(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)
 }
 
 fn connect(address: &ServerAddress, access: &ServerAccess, until: Deadline) -> io::Result<Stream> {

@@ -6,11 +6,12 @@ use super::command_key::first_key;
 use crate::error::{Error, Result};
 use crate::text::{bounded, one_line};
 use redis::{Cmd, RedisError, Value};
+use rustls::CertificateError;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 
-const SEE_IT: &str =
-    "see whether it runs and [shared] url is right: redis-cli -u URL PING; carom tries again at each tick";
+const SEE_IT: &str = "see whether it runs and [shared] url is right: redis-cli -u URL PING, of a socket redis-cli -s PATH PING; carom \
+     tries again at each tick";
 
 /// What a server says, in upper case, and the fix. The first that fits is taken: what scripts are
 /// refused has no code of its own.
@@ -37,6 +38,7 @@ const FIXES: &[(&[&str], &str)] = &[
         &["CLUSTERDOWN", "MASTERDOWN", "LOADING"],
         "wait until it is up: redis-cli INFO; carom tries again at each tick",
     ),
+    (&["TRYAGAIN"], "end the move of its slot to another node: redis-cli --cluster fix HOST:PORT"),
     (&["MOVED"], "it is a node of a Cluster: set [shared] cluster = true"),
     (&["CLUSTER SUPPORT DISABLED"], "it is one server: remove [shared] cluster"),
     (
@@ -108,14 +110,43 @@ pub(super) fn broken(error: &io::Error, timeout: Duration) -> Error {
             )
         }
         ErrorKind::UnexpectedEof => Error::new("the shared store: it closed the connection").remedy(SEE_IT),
-        _ => Error::new(format_args!("the shared store: {}", one_line(&error.to_string()))).remedy(SEE_IT),
+        _ => Error::new(format_args!("the shared store: {}", one_line(&error.to_string())))
+            .remedy(of_certificate(error).unwrap_or(SEE_IT)),
     }
+}
+
+/// What to do about a certificate that is not trusted.
+fn of_certificate(error: &io::Error) -> Option<&'static str> {
+    let fault: &rustls::Error = error.get_ref()?.downcast_ref()?;
+    let rustls::Error::InvalidCertificate(why) = fault else { return None };
+    Some(match why {
+        CertificateError::UnknownIssuer => {
+            "set [shared] ca to the PEM file of the authority that has signed its certificate"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "set [shared] url to a name that its certificate has, or give the server one with this name"
+        }
+        CertificateError::Expired
+        | CertificateError::ExpiredContext { .. }
+        | CertificateError::NotValidYet
+        | CertificateError::NotValidYetContext { .. } => {
+            "renew its certificate, or set the clock that is wrong: timedatectl set-ntp true"
+        }
+        _ => "give the server a certificate that an authority has signed, and set [shared] ca to that",
+    })
+}
+
+/// It closed a connection in clear, and has said nothing.
+pub(super) fn closed_in_clear() -> Error {
+    Error::new("the shared store: it closed the connection before it answered")
+        .remedy("see whether it runs; if its port speaks TLS, use rediss:// in [shared] url")
 }
 
 /// It does not answer as Redis does.
 pub(super) fn foreign() -> Error {
-    Error::new("the shared store: what is there is not Redis")
-        .remedy("correct [shared] url: it needs the port of Redis or Valkey")
+    Error::new("the shared store: what is there is not Redis").remedy(
+        "correct [shared] url: it needs the port of Redis or Valkey, and rediss:// if that speaks TLS",
+    )
 }
 
 pub(super) fn too_much(mebibytes: usize) -> Error {

@@ -16,6 +16,12 @@ pub(crate) struct SinkMark {
     /// The end of a batch that was begun: it is repeated as it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) until: Option<u64>,
+    /// Whether that batch was sent once and not answered in time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_late: bool,
+    /// Bytes of a batch, after larger ones were not answered in time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) most: Option<u64>,
     /// Events that were sent.
     pub(crate) sent: u64,
     /// Bytes that were dropped, because too many waited.

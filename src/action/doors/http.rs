@@ -49,6 +49,8 @@ pub(crate) struct Answered {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct InsertAnswer {
     pub(crate) status: u16,
+    /// Whether the answer is ClickHouse's: it names each query, or sums it up.
+    pub(crate) is_clickhouse: bool,
     /// The X-ClickHouse-Exception-Code header.
     pub(crate) exception: Option<String>,
     /// How the body begins, in one line.
@@ -70,6 +72,8 @@ pub(crate) struct Document {
 pub(crate) struct Missed {
     /// Whether the host was not reached at all: its other links would fare no better.
     pub(crate) unreachable: bool,
+    /// Whether the host was reached, and then had too little time.
+    pub(crate) is_late: bool,
     /// What went wrong, in one line.
     pub(crate) text: String,
 }
@@ -85,7 +89,20 @@ impl From<Error> for Missed {
             ),
             _ => false,
         };
-        Missed { unreachable, text: one_line(bounded(&error.to_string(), 200)) }
+        let is_late = matches!(&error, Error::Timeout(_)) && !unreachable;
+        let text = match &error {
+            Error::Timeout(Timeout::Resolve) => "no answer of DNS in time".to_owned(),
+            Error::Timeout(Timeout::Connect) => "no connection in time".to_owned(),
+            Error::Timeout(_) => "no answer in time".to_owned(),
+            other => one_line(bounded(&other.to_string(), 200)),
+        };
+        Missed { unreachable, is_late, text }
+    }
+}
+
+impl Missed {
+    fn within(self, what: &str) -> Missed {
+        Missed { text: format!("{what}: {}", self.text), ..self }
     }
 }
 
@@ -128,14 +145,19 @@ impl Client {
         deadline: Deadline,
     ) -> Result<InsertAnswer, Missed> {
         let mut response = self.posted(url, headers, rows, deadline)?;
+        let has = |name: &str| response.headers().contains_key(name);
+        let is_clickhouse = has("x-clickhouse-query-id") || has("x-clickhouse-summary");
         let (status, exception) =
             (response.status().as_u16(), field(&response, "x-clickhouse-exception-code"));
         let mut begins = Vec::new();
         let body = response.body_mut().with_config().limit(u64::MAX).reader();
-        // A body that breaks off says what it says up to there.
-        let _ = body.take(MAX_FIELD as u64).read_to_end(&mut begins);
+        let read = body.take(MAX_FIELD as u64).read_to_end(&mut begins);
+        if let (Err(error), 200..=299) = (read, status) {
+            // What it had to say about the rows may be in the rest.
+            return Err(Missed::from(Error::from(error)).within(&format!("answered {status} and broke off")));
+        }
         let text = one_line(bounded(&String::from_utf8_lossy(&begins), 200));
-        Ok(InsertAnswer { status, exception, text })
+        Ok(InsertAnswer { status, is_clickhouse, exception, text })
     }
 
     fn posted(

@@ -8,7 +8,7 @@ mod bounded_answers;
 /// Which addresses may be connected to.
 pub(super) mod guard;
 /// Links, notifications and documents.
-pub(super) mod http;
+pub(crate) mod http;
 /// Which hosts are trackers.
 mod known_trackers;
 /// When a step is tried again.
