@@ -136,8 +136,10 @@ fn collect_and_ship(
         let full = turns.iter().find(|turn| turn.room(queue) == 0);
         match (collected, full) {
             (Collected::Full, None) => {}
+            // One that had all in this tick is not behind: its share of the time is over.
             (Collected::Full, Some(turn)) => {
-                problems.push(behind(turn.sink, queue.waiting(&turn.mark)));
+                let is_behind = !turn.had_all;
+                problems.extend(is_behind.then(|| behind(turn.sink, queue.waiting(&turn.mark))));
                 return Ok(false);
             }
             (Collected::Everything | Collected::InPart, _) => return Ok(collected == Collected::Everything),

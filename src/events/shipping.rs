@@ -44,6 +44,8 @@ pub(super) struct SinkTurn<'s> {
     pub(super) sink: &'s EventSink,
     pub(super) mark: SinkMark,
     pub(super) fault: Option<Error>,
+    /// Whether nothing waited for it at some time of the tick.
+    pub(super) had_all: bool,
     name: String,
     /// Events that were sent before this tick.
     before: u64,
@@ -57,7 +59,7 @@ impl<'s> SinkTurn<'s> {
         let mut mark = store.sink_mark(&name)?;
         queue.correct(&mut mark);
         let (before, used) = (mark.sent, Duration::ZERO);
-        Ok(SinkTurn { sink, mark, fault: None, name, before, used })
+        Ok(SinkTurn { sink, mark, fault: None, had_all: false, name, before, used })
     }
 
     /// Bytes that may be queued for it now.
@@ -111,6 +113,7 @@ impl<'s> SinkTurn<'s> {
             }
             queue.read(&self.mark, self.most(), &mut part)?;
             if part.is_empty() {
+                self.had_all = true;
                 return Ok(());
             }
             let mark = &mut self.mark;
