@@ -123,6 +123,7 @@ mod serve_values;
 mod settings;
 mod settling;
 mod shared;
+mod shared_clocks;
 mod shared_cluster;
 mod shared_copies;
 mod shared_counts;

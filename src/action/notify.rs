@@ -1,5 +1,6 @@
 //! Notifying an application of what happened to an address: one POST to the URL that is configured
-//! for the sender domain, with a Standard Webhooks signature and the same id at every try.
+//! for the sender domain, with a Standard Webhooks signature and the same id at every try, also of
+//! another host whose soft bounce has reached the threshold together with this one.
 //!
 //! Not here: the POST itself (`post`), and when to try again (`doors::retry_time`). Invariant: one
 //! report leads to one notification; only a 2xx answer counts. What the application refuses, or
@@ -67,7 +68,11 @@ fn no_longer(notification: &Notification) -> Performed {
 
 fn post(notification: &Notification, application: &Application, attempt: &StepAttempt<'_>) -> Posted {
     let (mail, days) = (attempt.mail, application.give_up_days);
-    let id = webhook::id(&[mail.key.text(), &notification.event, &notification.address]);
+    let of_key = |key: &str| webhook::id(&[key, &notification.event, &notification.address]);
+    let id = match attempt.doors.store.reached_together(mail.key.text(), &notification.address) {
+        Ok(together) => of_key(together.as_deref().unwrap_or(mail.key.text())),
+        Err(error) => return post::not_yet(error.to_string(), &of_key(mail.key.text()), days, attempt),
+    };
     if let Err(error) = application.secrets.get() {
         return post::not_yet(error.to_string(), &id, days, attempt);
     }

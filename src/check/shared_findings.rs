@@ -2,7 +2,7 @@
 //!
 //! Not here: exchanging (`crate::shared`). Invariant: without `--connect`, nothing is connected to.
 
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::{Config, SharedStore};
 use crate::finding::Finding;
 use crate::shared::{self, ExchangeState};
@@ -34,7 +34,7 @@ fn of_exchanges(config: &Config) -> Vec<Finding> {
     let Ok(Some(state)) = Store::glance(&path).and_then(|store| ExchangeState::read(config, &store)) else {
         return Vec::new();
     };
-    let findings = [Some(exchanges(&state)), waiting(&state), unshared(&state)];
+    let findings = [Some(exchanges(&state)), clock_off(&state), waiting(&state), unshared(&state)];
     findings.into_iter().flatten().map(|finding| finding.of_key(config, &["shared", "url"])).collect()
 }
 
@@ -60,6 +60,21 @@ fn exchanges(state: &ExchangeState) -> Finding {
             }
         },
     }
+}
+
+/// The clock of this host, or that of another one, is wrong.
+fn clock_off(state: &ExchangeState) -> Option<Finding> {
+    let Some(found) = shared::clock_difference(state.mark.ahead_ms) else {
+        let found = "changes of another host are not taken over: their time is more than a day ahead";
+        let fix = "set the clock of that host: it is the one where carom check says so";
+        return state.mark.has_refused().then(|| Finding::note(SUBJECT, found, fix));
+    };
+    let what = match state.mark.ahead_ms {
+        ahead_ms if ahead_ms >= DAY_MS => "other hosts do not take over what this one changes",
+        ahead_ms if ahead_ms <= -DAY_MS => "what other hosts change is not taken over",
+        _ => return Some(Finding::note(SUBJECT, found, shared::SET_CLOCK)),
+    };
+    Some(Finding::wrong(SUBJECT, format_args!("{found}: {what}"), shared::SET_CLOCK))
 }
 
 fn waiting(state: &ExchangeState) -> Option<Finding> {

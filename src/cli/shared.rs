@@ -83,7 +83,7 @@ fn status(config: &Config, store: &Store, terminal: Terminal) -> Result<Exit> {
             "name": shared.name, "host": format!("{:08x}", this.host), "server": server,
             "error": error.or(last.as_ref()).map(ToString::to_string),
             "exchanged": time(mark.exchanged_ms), "failing_since": time(mark.failing_ms),
-            "waiting": waiting, "groups_behind": behind, "hosts": hosts,
+            "clock_ahead_seconds": mark.ahead_ms / 1000, "waiting": waiting, "groups_behind": behind, "hosts": hosts,
         });
         terminal.show(&said, String::new)?;
     } else {
@@ -100,6 +100,7 @@ fn status(config: &Config, store: &Store, terminal: Terminal) -> Result<Exit> {
         if let (Some(since), Some(last)) = (time(mark.failing_ms), &last) {
             lines.push(("failing", format!("since {since}: {}", last.text())));
         }
+        lines.extend(shared::clock_difference(mark.ahead_ms).map(|said| ("clock", said)));
         let (facts, groups) = (counted(waiting, "fact"), counted(behind as u64, "group"));
         lines.push(("waiting", format!("{facts} to be shipped to other hosts, {groups} to be compared")));
         print(words(&lines, hosts))?;

@@ -30,7 +30,7 @@ pub(crate) struct UndoArgs {
     /// What was suppressed at or after TIME (2026-01-31T12:00:00Z, 2026-01-31, 12h)
     #[arg(long, value_name = "TIME", value_parser = typed_time::time)]
     since: i64,
-    /// What was suppressed before TIME [default: now]
+    /// What was suppressed before TIME [default: no end]
     #[arg(long, value_name = "TIME", value_parser = typed_time::time)]
     until: Option<i64>,
     /// Only what this rule of the policy classified
@@ -63,7 +63,7 @@ pub(crate) fn run(
     let now_ms = clock::now_ms();
     let filter = UndoFilter {
         since_ms: arguments.since,
-        until_ms: arguments.until.unwrap_or(now_ms.saturating_add(1)),
+        until_ms: arguments.until.unwrap_or(release::open_end(now_ms)),
         rule: arguments.rule.clone(),
         reason: arguments.reason.clone(),
         source: arguments.source.clone(),

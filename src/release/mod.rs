@@ -12,4 +12,4 @@ mod undoing;
 
 pub(crate) use proof_of_life::{by_message, delivered, may_release};
 pub(crate) use telling::{as_json, notify};
-pub(crate) use undoing::{Undo, UndoFilter};
+pub(crate) use undoing::{Undo, UndoFilter, open_end};

@@ -5,7 +5,7 @@
 //! back.
 
 use super::notice::{REPORT, release};
-use crate::clock;
+use crate::clock::{self, DAY_MS};
 use crate::config::Config;
 use crate::dimension::provider::provider_or_domain;
 use crate::error::Result;
@@ -18,6 +18,11 @@ use std::ops::Range;
 const TOGETHER: usize = 500;
 /// A source for entries that the mail log made; on the list they are of `report`.
 const LOG: &str = "log";
+
+/// Where a period without an end ends: what hosts have added whose clocks are ahead is in it.
+pub(crate) fn open_end(now_ms: i64) -> i64 {
+    now_ms.saturating_add(DAY_MS)
+}
 
 /// What is undone. A filter that is `None` lets everything through.
 #[derive(Clone, Debug, Default)]
@@ -116,7 +121,7 @@ impl Undo {
         for entry in current.into_iter().filter(|entry| filter.fits(entry)) {
             let others = store.earlier_suppressions(&entry.address, &entry.sender_domain)?;
             let stays = |other: &Suppressed| !filter.fits(other) && !other.has_expired(now_ms);
-            let restored = others.into_iter().filter(stays).max_by_key(|other| other.added_ms);
+            let restored = others.into_iter().find(stays);
             let mut undone = release(entry, "operator", filter.since_ms..filter.until_ms, config, now_ms);
             if restored.is_some() {
                 undone.notice = None;

@@ -78,7 +78,10 @@ fn is_copied(other: &str, own: &str) -> Error {
         "{} signs in with the number of this host: one of the two state directories is a copy",
         one_line(bounded(other, 100))
     ))
-    .remedy("stop one of the two, or give it a new state directory; it gets the list")
+    .remedy(
+        "if this host was restored from a backup just now, wait some ticks; else stop one of the two, or give it a \
+         new state directory; it gets the list",
+    )
 }
 
 /// Error: the sums of another installation are under the same keys.

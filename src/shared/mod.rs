@@ -43,8 +43,8 @@ mod wrong_clock;
 pub(crate) use comparing::Compared;
 pub(crate) use host_registry::KnownHost;
 pub(crate) use live::LiveExchange;
-pub(crate) use probing::{probe, try_authority};
-pub(crate) use state_mark::{ExchangeState, StateMark, waiting};
+pub(crate) use probing::{SET_CLOCK, probe, try_authority};
+pub(crate) use state_mark::{ExchangeState, StateMark, clock_difference, waiting};
 
 use crate::clock;
 use crate::config::{Config, SharedStore};
@@ -109,6 +109,7 @@ fn tick_within(config: &Config, store: &Store, deadline: Deadline) -> Result<Opt
         if faults.is_none() {
             by = ExchangeBy::TickAlone;
         }
+        wrong_clock::note_difference(store, &mut link)?;
         faults.of(patrol::patrol(store, &mut link, shared));
         if faults.of(host_registry::sign_in(store, &mut link, shared, config.hostname())).is_some() {
             let shipped = shipped_totals::ship(store, &mut link, shared, deadline, &mut faults);

@@ -2,16 +2,17 @@
 //!
 //! Not here: exchanging. Invariant: what is written is gone within seconds.
 
-use super::logged_change::{read_as, texts};
+use super::logged_change::texts;
 use super::server_access::tls;
 use super::server_keys as keys;
 use super::server_link::ServerLink;
-use crate::clock;
+use super::state_mark::clock_difference;
+use super::wrong_clock;
 use crate::config::{ConfigSection, SharedStore};
 use crate::error::{Error, Result};
 
-/// Milliseconds that its clock may be off.
-const OFF_MS: i64 = 60_000;
+/// The fix.
+pub(crate) const SET_CLOCK: &str = "set the one that is wrong: timedatectl set-ntp true";
 /// A script as carom's are, of one key.
 const SCRIPT: &str = "return redis.call('EXPIRE', KEYS[1], 10)";
 
@@ -61,12 +62,8 @@ fn keeps_all(link: &mut ServerLink) -> Result<()> {
 
 /// Error: its clock and ours differ.
 fn is_in_time(link: &mut ServerLink) -> Result<()> {
-    let (seconds, _micros): (i64, i64) = read_as(link.ask_one(&redis::cmd("TIME"))?)?;
-    let off_ms = clock::now_ms() - seconds.saturating_mul(1000);
-    if off_ms.abs() <= OFF_MS {
-        return Ok(());
+    match clock_difference(wrong_clock::ahead_ms(link)?) {
+        None => Ok(()),
+        Some(what) => Err(Error::new(what).remedy(SET_CLOCK)),
     }
-    let side = if off_ms > 0 { "ahead of" } else { "behind" };
-    let what = format!("the clock of this host is {} s {side} that of the shared store", off_ms.abs() / 1000);
-    Err(Error::new(what).remedy("set the one that is wrong: timedatectl set-ntp true"))
 }

@@ -24,6 +24,10 @@ pub(crate) struct StateMark {
     /// It failed in what only ticks do: a process that lives does not know that it is well again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) of_tick: bool,
+    /// How far the clock of this host was ahead of that of the shared store at the last tick; 0:
+    /// they agreed.
+    #[serde(default)]
+    pub(crate) ahead_ms: i64,
     /// What time it was then, whether it went well or not.
     #[serde(default)]
     pub(super) clock_ms: Option<i64>,
@@ -81,7 +85,19 @@ pub(crate) fn waiting(store: &Store, mark: &StateMark) -> Result<u64> {
     }
 }
 
+/// What is said of a clock that is so far ahead of that of the shared store; `None`: they agree.
+pub(crate) fn clock_difference(ahead_ms: i64) -> Option<String> {
+    let side = if ahead_ms > 0 { "ahead of" } else { "behind" };
+    let seconds = ahead_ms.abs() / 1000;
+    (ahead_ms != 0).then(|| format!("the clock of this host is {seconds} s {side} that of the shared store"))
+}
+
 impl StateMark {
+    /// Whether changes of another host came whose time is too far ahead.
+    pub(crate) fn has_refused(&self) -> bool {
+        self.ahead.is_some()
+    }
+
     /// Why the last exchange failed; `None`: it did not.
     pub(crate) fn last_error(&self) -> Option<Error> {
         self.failing_ms?;
@@ -118,6 +134,7 @@ impl StateMark {
                 ..StateMark::default()
             },
         };
-        StateMark { clock_ms: Some(now_ms), ahead: before.ahead, ..mark }.write(store)
+        let StateMark { ahead, ahead_ms, .. } = before;
+        StateMark { clock_ms: Some(now_ms), ahead, ahead_ms, ..mark }.write(store)
     }
 }

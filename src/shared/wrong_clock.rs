@@ -6,6 +6,7 @@
 //! (`foreign_fact`). Invariant: a host whose clock was wrong ends with the list that it would have.
 
 use super::fact_place::GROUPS;
+use super::logged_change::read_as;
 use super::server_link::ServerLink;
 use super::state_mark::StateMark;
 use crate::clock;
@@ -14,6 +15,24 @@ use crate::store::{Store, greatest_rank};
 
 /// A clock that goes back by less is set right by a time server.
 const STEP_MS: i64 = 60_000;
+
+/// Milliseconds by which the clock of a host may be off.
+const OFF_MS: i64 = 60_000;
+
+/// Milliseconds by which the clock of this host is ahead of that of the shared store; 0: they
+/// agree.
+pub(super) fn ahead_ms(link: &mut ServerLink) -> Result<i64> {
+    let (seconds, _micros): (i64, i64) = read_as(link.ask_one(&redis::cmd("TIME"))?)?;
+    let ahead_ms = clock::now_ms() - seconds.saturating_mul(1000);
+    Ok(if ahead_ms.abs() > OFF_MS { ahead_ms } else { 0 })
+}
+
+/// At a tick: what people are told of it. A server that does not say the time is as good.
+pub(super) fn note_difference(store: &Store, link: &mut ServerLink) -> Result<()> {
+    let ahead_ms = ahead_ms(link).unwrap_or_default();
+    let mark = StateMark::read(store)?.unwrap_or_default();
+    if ahead_ms == mark.ahead_ms { Ok(()) } else { StateMark { ahead_ms, ..mark }.write(store) }
+}
 
 /// Before an exchange: all groups are to be compared if the clock was wrong at an earlier one. What
 /// was too far ahead then is not so now, or it was later then than it is now.

@@ -1,9 +1,9 @@
 //! What comes of a report once, however often it comes, and complaints that match nobody.
 //!
-//! Not here: the rows (`sqlite/report_rows.rs`), and what makes two reports the same
-//! (`policy/fingerprint`).
+//! Not here: the rows (`sqlite/report_rows.rs`, `sqlite/reached_thresholds.rs`), and what makes two
+//! reports the same (`policy/fingerprint`).
 
-use super::sqlite::report_rows;
+use super::sqlite::{reached_thresholds, report_rows};
 use super::{Effect, Store};
 use crate::error::Result;
 use crate::plan::Unmatched;
@@ -23,6 +23,12 @@ impl Store {
     /// did: a third one may have been quicker.
     pub(crate) fn take_over(&self, effect: &Effect<'_>, other: &str) -> Result<bool> {
         report_rows::take_over(&self.db, effect, other)
+    }
+
+    /// What the notification of this report has in common with those of other hosts whose soft
+    /// bounces have reached the threshold together with its own; `None`: nothing.
+    pub(crate) fn reached_together(&self, key: &str, address: &str) -> Result<Option<String>> {
+        reached_thresholds::noted(&self.db, key, address)
     }
 
     /// Notes a complaint that matches nobody.

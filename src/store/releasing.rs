@@ -23,7 +23,7 @@ impl Store {
         release_rows::between(&self.db, since_ms, until_ms)
     }
 
-    /// The entries that the one in force has replaced.
+    /// The entries that the one in force has replaced, the newest first.
     pub(crate) fn earlier_suppressions(&self, address: &str, sender_domain: &str) -> Result<Vec<Suppressed>> {
         release_rows::earlier(&self.db, &in_a_labels(address), &normal_domain(sender_domain))
     }

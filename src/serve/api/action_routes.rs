@@ -130,7 +130,7 @@ fn undo(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     known_source(source.as_deref())?;
     let filter = UndoFilter {
         since_ms,
-        until_ms: body.time("until")?.unwrap_or(now_ms.saturating_add(1)),
+        until_ms: body.time("until")?.unwrap_or(release::open_end(now_ms)),
         rule: body.text("rule")?,
         reason: body.text("reason")?,
         source,

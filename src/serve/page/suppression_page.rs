@@ -9,7 +9,7 @@ use super::page_parts::{ActionButton, command, note, title};
 use super::page_reader::PageReader;
 use super::showing::show;
 use crate::clock;
-use crate::release::{Undo, UndoFilter};
+use crate::release::{self, Undo, UndoFilter};
 use crate::serve::api::{action_routes, store_routes};
 use crate::serve::http_answer::HttpAnswer;
 use crate::serve::http_query::HttpQuery;
@@ -71,7 +71,7 @@ pub(super) fn undo(asked: &HttpAsked<'_>) -> Result<HttpAnswer, Problem> {
     let query = asked.query;
     let found = match (query.time("since")?, asked.view.whole()?.store) {
         (Some(since_ms), Some(store)) => {
-            let until_ms = query.time("until")?.unwrap_or(now_ms.saturating_add(1));
+            let until_ms = query.time("until")?.unwrap_or(release::open_end(now_ms));
             if since_ms >= until_ms {
                 return Err(Problem::bad_value("until", "is not after since", "give the beginning as since"));
             }

@@ -4,6 +4,7 @@
 //! Not here: what makes them the same bounce (`policy/fingerprint`). Invariant: what is not proven
 //! counts for itself, so that no forged report keeps the true one from being counted.
 
+use super::reached_thresholds::CLAIM;
 use super::strike_threshold::{BELOW, REACHED, has_reached};
 use super::{counter_rows, report_rows};
 use crate::clock::DAY_MS;
@@ -31,7 +32,7 @@ const ONCE_MS: i64 = 30 * DAY_MS;
 pub(super) struct LostClaim<'a> {
     pub(super) event: &'a str,
     pub(super) id: &'a str,
-    /// The report, and the address that it is about.
+    /// The report, or what bounced, and the address that it is about.
     pub(super) key: &'a str,
     pub(super) address: &'a str,
 }
@@ -45,10 +46,11 @@ impl LostClaim<'_> {
                 let counted = if has_reached(db, self.key, self.id)? { REACHED } else { BELOW };
                 counter_rows::move_one(db, counted, SOFT_BOUNCE_KNOWN)?;
             }
+            CLAIM => counter_rows::move_one(db, REACHED, BELOW)?,
             _ => {}
         }
         // A soft bounce has two claims.
-        if matches!(self.event, HARD | SOFT_BOUNCE | SUPPRESSED) && self.has_suppressed(db)? {
+        if matches!(self.event, HARD | SOFT_BOUNCE | SUPPRESSED | CLAIM) && self.has_suppressed(db)? {
             counter_rows::move_one(db, SUPPRESSED, SUPPRESSED_BEFORE)?;
         }
         Ok(())
@@ -56,8 +58,8 @@ impl LostClaim<'_> {
 
     /// Whether the report has made an entry of the list.
     fn has_suppressed(&self, db: &Connection) -> rusqlite::Result<bool> {
-        const MADE: &str = "SELECT 1 FROM suppressions WHERE address = ?1 AND source = 'report' AND key = ?2
-            UNION ALL SELECT 1 FROM earlier_suppressions WHERE address = ?1 AND source = 'report' AND key = ?2";
+        const MADE: &str = "SELECT 1 FROM suppressions WHERE address = ?1 AND source = 'report' AND ?2 IN (key, bounce)
+            UNION ALL SELECT 1 FROM earlier_suppressions WHERE address = ?1 AND source = 'report' AND ?2 IN (key, bounce)";
         let address = in_a_labels(self.address);
         db.prepare_cached(MADE)?.exists([&*without_needless_quotes(&address), self.key])
     }

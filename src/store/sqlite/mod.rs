@@ -32,12 +32,14 @@ pub(crate) mod read_only;
 pub(crate) mod record_rows;
 pub(crate) mod report_rows;
 pub(crate) mod step_rows;
+mod shared_ranks;
 pub(crate) mod shared_facts;
 pub(crate) mod shared_rows;
 pub(crate) mod taken_facts;
 mod store_schema;
 pub(crate) mod release_rows;
 pub(crate) mod removed_rows;
+pub(crate) mod reached_thresholds;
 pub(crate) mod strike_rows;
 mod strike_threshold;
 pub(crate) mod suppression_changes;
@@ -51,6 +53,8 @@ pub(crate) mod template_rows;
 pub(crate) mod transaction;
 mod write_ahead_log;
 mod write_turn;
+#[cfg(test)]
+mod converging;
 #[cfg(test)]
 mod tests;
 

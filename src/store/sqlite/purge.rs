@@ -6,6 +6,7 @@
 //! is over waits for the next call.
 
 use super::connection::SharedConnection;
+use super::shared_ranks::ENTRY_RANK;
 use super::suppression_rows::OPERATOR;
 use super::{pending_rows, shared_rows, suppression_rows};
 use crate::clock::DAY_MS;
@@ -66,11 +67,12 @@ fn purge_piece(shared: &SharedConnection, now_ms: i64, given_up: &mut Vec<Pendin
         forget_replaced(db, now_ms)?;
         // Other hosts let the same rows expire.
         let expired = shared_rows::silently(db, || {
-            let mut most = suppressions(db, now_ms)?;
+            let mut most = 0;
             for group in groups(now_ms) {
                 most = most.max(group.remove(db)?);
             }
-            Ok(most)
+            // What has expired among those that were replaced does not come back.
+            Ok(most.max(suppressions(db, now_ms)?))
         })?;
         most = most.max(expired);
         Ok(most >= PIECE)
@@ -118,12 +120,30 @@ fn finished(db: &Connection, before_ms: i64) -> rusqlite::Result<usize> {
 /// After the term of an operator's entry, what operators said before it does not hold again. Of
 /// that, the shared store knows no term.
 fn forget_replaced(db: &Connection, now_ms: i64) -> rusqlite::Result<usize> {
-    let forget = format!(
-        "DELETE FROM earlier_suppressions WHERE source = ?2 AND (address, sender_domain) IN
-         (SELECT address, sender_domain FROM suppressions WHERE expires_ms < ?1 AND source = ?2
-         ORDER BY expires_ms LIMIT {PIECE})"
-    );
-    db.prepare_cached(&forget)?.execute(params![now_ms, OPERATOR])
+    const FORGET: &str =
+        "DELETE FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2 AND source = ?3";
+    let mut forgotten = 0;
+    for table in ["suppressions", "earlier_suppressions"] {
+        let ended = format!(
+            "SELECT address, sender_domain, {ENTRY_RANK}, source, key FROM {table} WHERE expires_ms < ?1
+             ORDER BY expires_ms LIMIT {PIECE}"
+        );
+        let forget = format!("{FORGET} AND ({ENTRY_RANK}, key) < (?4, ?5)");
+        let (mut ended, mut forget) = (db.prepare_cached(&ended)?, db.prepare_cached(&forget)?);
+        let mut rows = ended.query([now_ms])?;
+        let mut work = Vec::new();
+        while let Some(row) = rows.next()? {
+            if row.get_ref(3)?.as_str()? == OPERATOR {
+                let (address, sender_domain, key): (String, String, String) =
+                    (row.get(0)?, row.get(1)?, row.get(4)?);
+                work.push((address, sender_domain, row.get::<_, i64>(2)?, key));
+            }
+        }
+        for (address, sender_domain, rank, key) in work {
+            forgotten += forget.execute(params![address, sender_domain, OPERATOR, rank, key])?;
+        }
+    }
+    Ok(forgotten)
 }
 
 fn suppressions(db: &Connection, now_ms: i64) -> rusqlite::Result<usize> {

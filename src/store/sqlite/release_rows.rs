@@ -8,6 +8,7 @@ use super::connection::SharedConnection;
 use super::counter_rows;
 use super::promise_rows::PromiseRows;
 use super::report_rows;
+use super::shared_ranks::ENTRY_RANK;
 use super::suppression_rows::{COLUMNS, insert, row};
 use crate::error::Result;
 use crate::store::suppressed::{Released, Suppressed};
@@ -42,8 +43,10 @@ pub(crate) fn earlier(
     sender_domain: &str,
 ) -> Result<Vec<Suppressed>> {
     shared.read(|db| {
-        let sql =
-            format!("SELECT {COLUMNS} FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2");
+        let sql = format!(
+            "SELECT {COLUMNS} FROM earlier_suppressions WHERE address = ?1 AND sender_domain = ?2
+             ORDER BY {ENTRY_RANK} DESC, source DESC, key DESC"
+        );
         db.prepare_cached(&sql)?.query_map([address, sender_domain], row)?.collect()
     })
 }

@@ -123,7 +123,7 @@ fn is_digest(text: &str) -> bool {
 }
 
 /// Of all spellings of an address the same.
-fn address_digest(address: &str) -> String {
+pub(super) fn address_digest(address: &str) -> String {
     let address = address.to_lowercase();
     digest::sha256_hex(&[without_needless_quotes(&in_a_labels(&address)).as_bytes()], DIGITS)
 }

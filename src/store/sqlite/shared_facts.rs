@@ -7,6 +7,7 @@
 //! noted as a change of this host.
 
 use super::counted_once::LostClaim;
+use super::shared_ranks::{place_of, rank_of};
 use super::suppression_rows::{self, COLUMNS, bring_back};
 use super::{report_rows, strike_threshold};
 use crate::digest;
@@ -153,22 +154,16 @@ pub(super) enum Before {
 pub(super) fn put(db: &Connection, fact: &SharedFact, before: Before, now_ms: i64) -> rusqlite::Result<()> {
     let content = fact.content.as_deref();
     match fact.name.as_bytes().first() {
-        Some(b's') => put_suppression(db, &fact.name, content, before, now_ms),
-        Some(b'b') => put_strike(db, &fact.name, content),
+        Some(b's') => put_suppression(db, fact, before, now_ms),
+        Some(b'b') => put_strike(db, fact),
         Some(b'r') => put_report(db, &fact.name, content, before, now_ms),
         Some(b't') => put_tracker(db, &fact.name, content, now_ms),
         _ => Ok(()),
     }
 }
 
-fn put_suppression(
-    db: &Connection,
-    name: &str,
-    content: Option<&str>,
-    before: Before,
-    now_ms: i64,
-) -> rusqlite::Result<()> {
-    let [address, sender_domain, source, key] = parts(name);
+fn put_suppression(db: &Connection, fact: &SharedFact, before: Before, now_ms: i64) -> rusqlite::Result<()> {
+    let [address, sender_domain, source, key] = parts(&fact.name);
     let register = [address, sender_domain, source, key];
     let mut gone = 0;
     if before != Before::Nothing {
@@ -177,7 +172,7 @@ fn put_suppression(
         gone = db.prepare_cached(&format!("DELETE FROM suppressions WHERE {REGISTER}"))?.execute(register)?;
     }
     let whose = (address.to_owned(), sender_domain.to_owned());
-    let Some(entry) = content.and_then(|content| entry(register, content)) else {
+    let Some(entry) = fact.content.as_deref().and_then(|content| entry(register, content)) else {
         return if gone > 0 { bring_back(db, &[whose]) } else { Ok(()) };
     };
     if entry.has_expired(now_ms) {
@@ -186,10 +181,10 @@ fn put_suppression(
     let select = format!("SELECT {COLUMNS} FROM suppressions WHERE address = ?1 AND sender_domain = ?2");
     let other =
         db.prepare_cached(&select)?.query_row([address, sender_domain], suppression_rows::row).optional()?;
-    // Whoever reads both in either order, finds the newer one in force.
-    let order = |one: &Suppressed| (one.added_ms, one.source.clone(), one.grounds.key.clone());
+    // Whoever hears of both, in either order, finds the newer one in force.
+    let place = place_of(fact.version.rank, &entry);
     match other {
-        Some(other) if order(&other) > order(&entry) => {
+        Some(other) if place_of(rank_of(db, &other)?, &other) > place => {
             suppression_rows::insert(db, "earlier_suppressions", &entry)
         }
         other => {
@@ -271,12 +266,12 @@ fn entry(register: [&str; 4], content: &str) -> Option<Suppressed> {
     Some(Suppressed { address, sender_domain, reason, source, added_ms, expires_ms, grounds })
 }
 
-fn put_strike(db: &Connection, name: &str, content: Option<&str>) -> rusqlite::Result<()> {
-    let [address, sender_domain, what] = parts(name);
+fn put_strike(db: &Connection, fact: &SharedFact) -> rusqlite::Result<()> {
+    let [address, sender_domain, what] = parts(&fact.name);
     let forget =
         "DELETE FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND coalesce(bounce, key) = ?3";
     db.prepare_cached(forget)?.execute([address, sender_domain, what])?;
-    let Some(content) = content else { return Ok(()) };
+    let Some(content) = fact.content.as_deref() else { return Ok(()) };
     let [at_ms, key, named, logged] = fields(content);
     let Some(at_ms) = number(at_ms) else { return Ok(()) };
     let bounce = (named == "1").then_some(what);
@@ -284,7 +279,28 @@ fn put_strike(db: &Connection, name: &str, content: Option<&str>) -> rusqlite::R
         VALUES (?1, ?2, ?3, ?4, 1, ?5, ?6)";
     let values = params![address, sender_domain, key, at_ms, bounce, logged == "1"];
     db.prepare_cached(put)?.execute(values)?;
-    strike_threshold::reached_together(db, address, sender_domain)
+    strike_threshold::reached_together(db, [address, sender_domain], (fact.version.rank, what))
+}
+
+/// A row that names a time to come, of a host whose clock was ahead, is of now, and lasts as long.
+pub(super) fn set_right(db: &Connection, name: &str, now_ms: i64) -> rusqlite::Result<()> {
+    let [address, sender_domain, source, key] = parts(name);
+    match name.as_bytes().first() {
+        Some(b's') => ["suppressions", "earlier_suppressions"].into_iter().try_for_each(|table| {
+            let right = format!(
+                "UPDATE {table} SET added_ms = ?5, expires_ms = expires_ms - (added_ms - ?5)
+                 WHERE {REGISTER} AND added_ms > ?5"
+            );
+            let row = params![address, sender_domain, source, key, now_ms];
+            db.prepare_cached(&right)?.execute(row).map(drop)
+        }),
+        Some(b'b') => {
+            let right = "UPDATE strikes SET at_ms = ?4 WHERE address = ?1 AND sender_domain = ?2
+                AND coalesce(bounce, key) = ?3 AND at_ms > ?4";
+            db.prepare_cached(right)?.execute(params![address, sender_domain, source, now_ms]).map(drop)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn put_report(

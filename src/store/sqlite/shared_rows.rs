@@ -24,6 +24,14 @@ const HAS_FACTS: &str =
     "SELECT EXISTS (SELECT 1 FROM suppressions) OR EXISTS (SELECT 1 FROM earlier_suppressions)
     OR EXISTS (SELECT 1 FROM strikes) OR EXISTS (SELECT 1 FROM reported) OR EXISTS (SELECT 1 FROM memory)
     OR EXISTS (SELECT 1 FROM shared_stamps)";
+/// Entries that are in force though they are older than what they replaced, as imported ones may
+/// be, or name a time that is yet to come, are changes of now: they stay in force.
+const NOTE_IN_FORCE: &str =
+    "INSERT INTO shared_changes SELECT 's' || address || char(10) || sender_domain || char(10) || source || char(10) || key, 0
+    FROM (SELECT one.* FROM earlier_suppressions AS other CROSS JOIN suppressions AS one
+        ON one.address = other.address AND one.sender_domain = other.sender_domain
+        WHERE (other.added_ms, other.source, other.key) > (one.added_ms, one.source, one.key)
+        UNION SELECT * FROM suppressions WHERE added_ms > ?1)";
 /// How long it is known that something was removed.
 const REMOVED_DAYS: i64 = 90;
 /// Removals that one transaction forgets.
@@ -57,13 +65,14 @@ pub(crate) fn begin(shared: &SharedConnection, host: u32, groups: u32) -> Result
             params![host, rank_of_time(clock::now_ms())],
         )?;
         SHARED.begin(db)?;
+        db.execute(NOTE_IN_FORCE, [clock::now_ms()])?;
         let has_facts = db.query_row(HAS_FACTS, [], |row| row.get::<_, bool>(0))?;
         compare_all(db, groups, if has_facts { BEHIND } else { NEW })
     })
 }
 
 /// Ranks too far ahead of the clock, of a host whose clock was wrong, become those of changes that
-/// this host makes now. Returns whether there were any.
+/// this host makes now, and so do the times in the rows. Returns whether there were any.
 pub(crate) fn renew_ranks(shared: &SharedConnection) -> Result<bool> {
     let greatest = greatest_rank();
     let is_ahead = "SELECT typeof(clock) <> 'integer' OR clock > ?1 FROM shared_self";
@@ -72,17 +81,25 @@ pub(crate) fn renew_ranks(shared: &SharedConnection) -> Result<bool> {
     }
     shared.write(move |db| {
         let now_ms = clock::now_ms();
-        let ahead = "WHERE typeof(rank) <> 'integer' OR rank > ?1";
-        let queue = format!(
-            "INSERT INTO shared_queue SELECT name FROM shared_stamps {ahead} ON CONFLICT (name) DO NOTHING"
-        );
-        db.execute(&queue, [greatest])?;
-        let renew = format!(
-            "UPDATE shared_stamps SET host = (SELECT host FROM shared_self),
-             rank = CASE WHEN substr(name, 1, 1) = 'r' THEN ?2 ELSE ?3 END {ahead}"
-        );
-        db.execute(&renew, [greatest, rank_of_claim(now_ms), rank_of_time(now_ms)])?;
-        db.execute("UPDATE shared_self SET clock = ?1", [rank_of_time(now_ms)])?;
+        let ahead =
+            "SELECT name FROM shared_stamps WHERE typeof(rank) <> 'integer' OR rank > ?1 ORDER BY rank";
+        let mut ahead = db.prepare(ahead)?;
+        let names = ahead.query_map([greatest], |row| row.get(0))?;
+        let names = names.collect::<rusqlite::Result<Vec<String>>>()?;
+        let queue = "INSERT INTO shared_queue VALUES (?1) ON CONFLICT (name) DO NOTHING";
+        let renew =
+            "UPDATE shared_stamps SET host = (SELECT host FROM shared_self), rank = ?2 WHERE name = ?1";
+        let (mut queue, mut renew) = (db.prepare(queue)?, db.prepare(renew)?);
+        // Among each other they stay in their order.
+        let mut clock = rank_of_time(now_ms);
+        for name in &names {
+            queue.execute([name])?;
+            clock += 1;
+            let rank = if name.starts_with('r') { rank_of_claim(now_ms) } else { clock };
+            renew.execute(params![name, rank])?;
+            shared_facts::set_right(db, name, now_ms)?;
+        }
+        db.execute("UPDATE shared_self SET clock = ?1", [clock])?;
         Ok(true)
     })
 }

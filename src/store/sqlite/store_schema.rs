@@ -19,6 +19,7 @@ const STORE_MIGRATIONS: &[&str] = &[
     include_str!("store_10.sql"),
     include_str!("store_11.sql"),
     include_str!("store_12.sql"),
+    include_str!("store_13.sql"),
 ];
 
 /// The version this carom writes.

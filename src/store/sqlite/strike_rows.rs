@@ -6,7 +6,7 @@
 
 use super::connection::SharedConnection;
 use super::counted_once::SOFT_BOUNCE;
-use super::report_rows;
+use super::{reached_thresholds, report_rows};
 use crate::clock::DAY_MS;
 use crate::error::Result;
 use crate::mailbox_syntax::without_needless_quotes;
@@ -59,7 +59,9 @@ pub(super) fn count(db: &Connection, bounce: &SoftBounce<'_>) -> rusqlite::Resul
         )?
         .query_row(params![address, sender_domain, at_ms - window_ms], |row| row.get(0))?;
     let reaches = proven && !known && count >= threshold;
-    let reached_before = reaches && !report_rows::is_first_to_reach(db, bounce)?;
+    let is_first =
+        reaches && report_rows::is_first_to_reach(db, bounce)? && reached_thresholds::claim(db, bounce)?;
+    let reached_before = reaches && !is_first;
     Ok(StrikeCount { count, known, reached_before })
 }
 

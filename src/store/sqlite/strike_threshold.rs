@@ -1,28 +1,41 @@
 //! Soft bounces of several hosts that reach a threshold together.
 //!
-//! Each host has counted what it knew of. The host of the newest bounce goes on with the plan of
-//! that report, as if it had known the others. Not here: the threshold (`action/strike`).
+//! Each host has counted what it knew of. The host of the newest bounce, by the clock that hosts
+//! share, goes on with the plan of that report, as if it had known the others. Not here: the
+//! threshold (`action/strike`), and hosts that reach it each alone (`reached_thresholds`).
 //! Invariant: of the hosts that know the same bounces, one goes on.
 
-use super::counter_rows;
+use super::shared_ranks::STRIKE_RANK;
+use super::{counter_rows, reached_thresholds};
 use crate::clock::{self, DAY_MS};
 use crate::plan::{Action, Plan, Strike};
+use crate::store::suppressed::SoftBounce;
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// The counters of soft bounces below the threshold, and of those that reached it.
 pub(super) const BELOW: &str = "soft_bounce";
 pub(super) const REACHED: &str = "soft_bounce_threshold";
 
-/// Goes on with the plan of the newest soft bounce, if it is of this host, ended below the
-/// threshold, and all bounces that are known now reach it.
-pub(super) fn reached_together(db: &Connection, address: &str, sender_domain: &str) -> rusqlite::Result<()> {
-    let newest = "SELECT key, at_ms FROM strikes WHERE address = ?1 AND sender_domain = ?2 AND proven
-        ORDER BY at_ms DESC, key DESC LIMIT 1";
-    let newest: Option<(String, i64)> = db
-        .prepare_cached(newest)?
-        .query_row([address, sender_domain], |row| Ok((row.get(0)?, row.get(1)?)))
+/// Goes on with the plan of the newest soft bounce of an address and a sender domain, if it is of
+/// this host, ended below the threshold, and all bounces that are known now reach it. One of
+/// another host has come: its rank, and what names it.
+pub(super) fn reached_together(
+    db: &Connection,
+    [address, sender_domain]: [&str; 2],
+    came: (i64, &str),
+) -> rusqlite::Result<()> {
+    let newest = format!(
+        "SELECT key, at_ms, {STRIKE_RANK} AS rank, coalesce(bounce, key) AS what FROM strikes
+         WHERE address = ?1 AND sender_domain = ?2 AND proven AND what <> ?3 ORDER BY rank DESC, what DESC LIMIT 1"
+    );
+    let newest: Option<(String, i64, i64, String)> = db
+        .prepare_cached(&newest)?
+        .query_row([address, sender_domain, came.1], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
-    let Some((key, at_ms)) = newest else { return Ok(()) };
+    let newest = newest.filter(|(.., rank, what)| (*rank, what.as_str()) > came);
+    let Some((key, at_ms, ..)) = newest else { return Ok(()) };
     let suppressed =
         "SELECT 1 FROM suppressions WHERE address = ?1 AND sender_domain = ?2 AND soft_bounces > 0";
     if db.prepare_cached(suppressed)?.exists([address, sender_domain])? {
@@ -37,6 +50,10 @@ pub(super) fn reached_together(db: &Connection, address: &str, sender_domain: &s
     if count < strike.threshold {
         return Ok(());
     }
+    let Strike { threshold, window, proven, bounce, .. } = &strike;
+    let (threshold, window, proven, bounce) = (*threshold, *window, *proven, bounce.as_ref());
+    let reached = SoftBounce { address, sender_domain, key: &key, threshold, window, proven, at_ms, bounce };
+    reached_thresholds::note(db, &reached)?;
     let note =
         format!("{sender_domain} soft bounces of {address} on all hosts, {count} of {}", strike.threshold);
     db.prepare_cached("UPDATE steps SET state = 'succeeded', note = ?3 WHERE key = ?1 AND step = ?2")?

@@ -6,6 +6,7 @@
 use super::audit_rows;
 use super::connection::SharedConnection;
 use super::counted_once::{is_first_entry, is_removed};
+use super::shared_ranks::ENTRY_RANK;
 use crate::error::Result;
 use crate::mailbox_syntax::without_needless_quotes;
 use crate::plan::Grounds;
@@ -148,6 +149,11 @@ fn put(db: &Connection, entry: &Suppressed, before: Option<&Suppressed>) -> rusq
         insert(db, "earlier_suppressions", before)?;
         forget_oldest(db, before)?;
     }
+    // What a report made, and makes again, is not among those that it replaces.
+    let Suppressed { address, sender_domain, source, grounds, .. } = entry;
+    const SAME: &str = "DELETE FROM earlier_suppressions
+        WHERE address = ?1 AND sender_domain = ?2 AND source = ?3 AND key = ?4";
+    db.prepare_cached(SAME)?.execute(params![address, sender_domain, source, grounds.key])?;
     insert(db, "suppressions", entry)
 }
 
@@ -174,11 +180,11 @@ fn forget_oldest(db: &Connection, entry: &Suppressed) -> rusqlite::Result<()> {
     const ALIKE: &str = "address = ?1 AND sender_domain = ?2 AND source = ?6
         AND (source = 'operator' OR reason = ?3 AND (soft_bounces > 0) = ?4)";
     let forget = format!(
-        "DELETE FROM earlier_suppressions WHERE {ALIKE} AND added_ms < (SELECT added_ms FROM earlier_suppressions \
-         WHERE {ALIKE} ORDER BY added_ms DESC LIMIT 1 OFFSET ?5)"
+        "DELETE FROM earlier_suppressions WHERE {ALIKE} AND (source, key) NOT IN (SELECT source, key \
+         FROM earlier_suppressions WHERE {ALIKE} ORDER BY {ENTRY_RANK} DESC, source DESC, key DESC LIMIT ?5)"
     );
     let Suppressed { address, sender_domain, reason, source, grounds, .. } = entry;
-    let (is_soft, most) = (grounds.soft_bounces > 0, MOST_EARLIER - 1);
+    let (is_soft, most) = (grounds.soft_bounces > 0, MOST_EARLIER);
     let of_it = params![address, sender_domain, reason, is_soft, most, source];
     db.prepare_cached(&forget)?.execute(of_it).map(drop)
 }
@@ -191,7 +197,7 @@ pub(super) fn bring_back(db: &Connection, gone: &[(String, String)]) -> rusqlite
         let whose = [address, sender_domain];
         let back = format!(
             "INSERT OR IGNORE INTO suppressions ({COLUMNS}, pattern_of) SELECT {COLUMNS}, pattern_of
-             FROM earlier_suppressions WHERE {OF_IT} ORDER BY added_ms DESC, source DESC, key DESC LIMIT 1"
+             FROM earlier_suppressions WHERE {OF_IT} ORDER BY {ENTRY_RANK} DESC, source DESC, key DESC LIMIT 1"
         );
         if db.prepare_cached(&back)?.execute(whose)? > 0 {
             let came = format!(
