@@ -58,7 +58,7 @@ fn answers_without_a_policy_are_counted_and_refusals_for_good_are_logged() {
     {
         assert_eq!(logged.matches(text).count(), lines, "{text}: {logged}");
     }
-    let logged = sandbox.run(&["log", "--status", "rejected"], b"").stdout;
+    let logged = sandbox.run(&["log", "--status", "refused"], b"").stdout;
     assert!(logged.contains("x@bad.sink.example") && logged.contains(OTHER), "{logged}");
 }
 
