@@ -1,7 +1,8 @@
 //! The syntax of a mailbox (RFC 5321 section 4.1.2, RFC 6531).
 //!
-//! Not here: addresses in running text (`report`), and the length of a local part. Invariant: it says
-//! yes or no about the whole text, and takes nothing off; another spelling means the same mailbox.
+//! Not here: addresses in running text (`report`), and the length of a local part. Invariant: it
+//! says yes or no about the whole text, and takes nothing off; another spelling means the same
+//! mailbox.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};

@@ -229,8 +229,8 @@ fn parameter(word: &str) -> (String, Option<&str>) {
     }
 }
 
-/// The address in angle brackets after `keyword`, without a source route, and what follows it; `bad`
-/// is the reply where there is none.
+/// The address in angle brackets after `keyword`, without a source route, and what follows it;
+/// `bad` is the reply where there is none.
 fn path_after<'l>(rest: &'l str, keyword: &str, bad: BadCommand) -> Result<(&'l str, &'l str), BadCommand> {
     let named = rest.get(..keyword.len()).filter(|word| word.eq_ignore_ascii_case(keyword));
     named.ok_or(SYNTAX)?;

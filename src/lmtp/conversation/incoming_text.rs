@@ -1,7 +1,7 @@
 //! The text of a message while it comes in: what is kept of it, and how it ends.
 //!
-//! Not here: where its lines end (`dot_reader`). Invariant: of a message that is refused, nothing is
-//! kept.
+//! Not here: where its lines end (`dot_reader`). Invariant: of a message that is refused, nothing
+//! is kept.
 
 use super::{Arrived, Conversation, Dialect, Turn, ok, say};
 use crate::config::ChaosMoment;

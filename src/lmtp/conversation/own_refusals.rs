@@ -1,7 +1,7 @@
 //! What carom refuses itself: recipients and messages that no policy is asked about.
 //!
-//! Not here: who counts and logs it (`session_means`). Invariant: each answer about a recipient or a
-//! message is either here or given by a policy.
+//! Not here: who counts and logs it (`session_means`). Invariant: each answer about a recipient or
+//! a message is either here or given by a policy.
 
 use super::Conversation;
 use crate::envelope::Envelope;
