@@ -156,7 +156,6 @@ mod unproven;
 mod visits;
 mod whole_trail;
 mod wiring;
-mod wiring_asked;
 mod wiring_listeners;
 mod wiring_refusals;
 mod wiring_services;

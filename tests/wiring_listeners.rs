@@ -65,26 +65,6 @@ fn edits_of_others_beside_the_question_stay() {
 }
 
 #[test]
-fn what_is_left_of_a_list_is_written_as_it_was_and_a_service_that_is_still_named_stays() {
-    let others = "check_recipient_access inline:{ {a.example=OK} }  permit_mynetworks,reject";
-    let postfix = Instance::new(&format!("smtpd_recipient_restrictions = {others}\n"));
-    postfix.run(&["enable", "--access", "--lmtp", "inet:127.0.0.1:2424"]);
-    postfix.replace("main.cf", "permit_mynetworks,reject", "reject");
-    let ours = "{.sink.example=carom-lmtp:inet:127.0.0.1:2424}";
-    postfix.replace("main.cf", ours, "{.sink.example=carom-lmtp:inet:127.0.0.1:2525}");
-    let disabled = postfix.run(&["disable"]);
-    let still =
-        "Postfix still hands mail to carom: transport_maps has inline:{ {.sink.example=carom-lmtp:inet:";
-    assert!(disabled.code == 1 && disabled.stderr.contains(still), "{disabled:?}");
-    let main_cf = postfix.file("main.cf");
-    let left =
-        format!("smtpd_recipient_restrictions = {}\n", others.replace("permit_mynetworks,reject", "reject"));
-    assert!(main_cf.contains(&left) && !main_cf.contains("{sink.example"), "{main_cf}");
-    let master_cf = postfix.file("master.cf");
-    assert!(master_cf.contains("carom-lmtp") && !master_cf.contains("carom-bounce"), "{master_cf}");
-}
-
-#[test]
 fn who_asks_by_hand_is_left_alone_and_a_config_that_drops_asks_at_data_too() {
     let by_hand = "smtpd_recipient_restrictions = check_policy_service unix:private/carom-access, reject\n";
     let postfix = Instance::new(by_hand);

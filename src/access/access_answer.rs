@@ -24,11 +24,6 @@ impl AccessAnswer {
         AccessAnswer { action: "DUNNO".into(), given: Given::Dunno }
     }
 
-    /// To `carom check`. Postfix reads the first word only.
-    pub(super) fn who() -> AccessAnswer {
-        AccessAnswer { action: "DUNNO carom".into(), given: Given::Dunno }
-    }
-
     fn new(action: &str, given: Given) -> AccessAnswer {
         AccessAnswer { action: printable(bounded(action, LONGEST)), given }
     }

@@ -74,10 +74,6 @@ impl AccessDesk {
                 answers.push(Some(AccessAnswer::dunno()));
                 continue;
             }
-            if request.asks_who() {
-                answers.push(Some(AccessAnswer::who()));
-                continue;
-            }
             let answered = policy.as_ref().and_then(|policy| match self.policy.answer(policy, request) {
                 Ok(answer) => AccessAnswer::of_policy(answer),
                 Err(failure) => {

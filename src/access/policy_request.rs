@@ -121,11 +121,6 @@ impl<'a> PolicyRequest<'a> {
         self.raw("request") == b"smtpd_access_policy"
     }
 
-    /// Whether it is `carom check`, which asks who answers.
-    pub(crate) fn asks_who(&self) -> bool {
-        !self.raw("carom_check").is_empty()
-    }
-
     pub(crate) fn stage(&self) -> Stage {
         match self.raw("protocol_state") {
             b"CONNECT" => Stage::Connect,

@@ -1,35 +1,20 @@
-//! Does Postfix ask carom about suppressed recipients (`carom access`), in time, and does mail flow
-//! while carom is stopped?
+//! Does Postfix ask carom about suppressed recipients (`carom access`, `carom socketmap`), in time,
+//! and does mail flow while carom is stopped?
 //!
-//! Not here: the answers (`crate::access`), and tables (`socketmap_findings`). Invariants: every
-//! policy service is asked once, about a client of this host and nobody's mail, and says whether it
-//! is carom; one that does not answer is taken for carom's if its name has `carom`, master.cf runs
-//! carom as it, or `enable` wrote it.
+//! Not here: the answers (`crate::access`). Invariant: a service is taken for ours if its name has
+//! `carom`, master.cf runs carom as it, or `enable` wrote it; nothing is sent to any other.
 
 use super::list_value::ASKS;
 use super::postconf::{Postconf, RESTRICTIONS};
-use super::postfix_endpoint::{of_another_protocol, talk};
+use super::postfix_endpoint::silence;
 use super::wiring_record::WiringRecord;
 use crate::config::Config;
 use crate::error::Result;
 use crate::finding::Finding;
 use crate::mailbox_syntax::normal_domain;
-use std::collections::BTreeMap;
 
-/// A request about nobody's mail. Others skip the attribute that they do not know.
-const PROBE: &[u8] = b"request=smtpd_access_policy\nprotocol_state=CONNECT\nprotocol_name=ESMTP\n\
-    client_address=127.0.0.1\nclient_name=localhost\ncarom_check=who\n\n";
-/// What carom answers to it.
-const WHO: &str = "action=DUNNO carom";
-
-/// What answers at an endpoint.
-enum PolicyServer {
-    Carom,
-    /// It cannot be tried from here, or another program does.
-    Somebody,
-    /// Nobody, and why.
-    Nobody(String),
-}
+/// A request about nobody.
+const PROBE: &[u8] = b"request=smtpd_access_policy\nprotocol_state=CONNECT\n\n";
 
 /// One `check_policy_service`.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,21 +27,15 @@ struct Asked {
 }
 
 pub(super) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Finding>> {
-    let (mut findings, mut others) = (Vec::new(), Vec::new());
+    let mut findings = Vec::new();
     let opens = postconf.expanded("smtpd_policy_service_default_action")?;
     let mut at_data = false;
-    let mut known = BTreeMap::new();
     for name in RESTRICTIONS {
         let mut values = postconf.overrides(name);
         values.extend(postconf.expanded(name));
-        for asked in values.iter().flat_map(|value| asked(value)) {
-            let answers = known.entry(asked.endpoint.clone()).or_insert_with_key(|at| answers(postconf, at));
-            if matches!(answers, PolicyServer::Carom) || is_ours(postconf, &asked) {
-                at_data |= name.contains("data");
-                findings.extend(one(name, &asked, answers, opens.eq_ignore_ascii_case("dunno")));
-            } else {
-                others.extend(silent(name, &asked, answers));
-            }
+        for asked in values.iter().flat_map(|value| asked(value)).filter(|asked| is_ours(postconf, asked)) {
+            at_data |= name.contains("data");
+            findings.extend(one(postconf, name, &asked, opens.eq_ignore_ascii_case("dunno")));
         }
     }
     let discards = config.access.get().is_ok_and(|rules| rules.discards());
@@ -65,41 +44,10 @@ pub(super) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Findi
         let fix = "ask in smtpd_data_restrictions too: there a message is known to have no other recipient";
         findings.push(Finding::wrong("postfix", found, fix));
     }
-    match findings.is_empty() {
-        true => findings.extend(asked_no_more(postconf)),
-        false => findings.extend(nameless_sender(config)),
+    if !findings.is_empty() {
+        findings.extend(nameless_sender(config));
     }
-    findings.extend(others);
     Ok(findings)
-}
-
-/// Where `enable` has carom asked, and somebody has taken that out since.
-fn asked_no_more(postconf: &Postconf) -> Option<Finding> {
-    let record = WiringRecord::read(&postconf.directory().ok()?).ok()?;
-    let found =
-        format!("carom access at {} is asked no more: enable had written it into main.cf", record.access?.0);
-    Some(Finding::wrong("postfix", found, postconf.enable()))
-}
-
-/// Who answers there.
-fn answers(postconf: &Postconf, endpoint: &str) -> PolicyServer {
-    let heard = talk(postconf, endpoint, |peer| {
-        peer.say(PROBE)?;
-        let answer = peer.until(b'\n')?;
-        if answer.starts_with("action=") { Ok(answer == WHO) } else { Err(of_another_protocol()) }
-    });
-    match heard {
-        Some(Ok(true)) => PolicyServer::Carom,
-        Some(Ok(false)) | None => PolicyServer::Somebody,
-        Some(Err(why)) => PolicyServer::Nobody(why),
-    }
-}
-
-fn silent(list: &str, Asked { endpoint, .. }: &Asked, answers: &PolicyServer) -> Option<Finding> {
-    let PolicyServer::Nobody(why) = answers else { return None };
-    let found = format!("{list}: {endpoint} does not answer: {why}");
-    let fix = "start it (carom access: systemctl enable --now carom-access.socket), or correct the name";
-    Some(Finding::wrong("postfix", found, fix))
 }
 
 /// Signed return paths of which nothing says whose mail they are: entries of the list for the
@@ -119,7 +67,7 @@ fn nameless_sender(config: &Config) -> Option<Finding> {
     Some(Finding::note("postfix", found, fix).of_key(config, &["verp", "domain"]))
 }
 
-fn one(list: &str, asked: &Asked, answers: &PolicyServer, opens: bool) -> Vec<Finding> {
+fn one(postconf: &Postconf, list: &str, asked: &Asked, opens: bool) -> Vec<Finding> {
     let Asked { endpoint, fails_open, permits } = asked;
     let mut findings = Vec::new();
     if !fails_open && !opens {
@@ -132,7 +80,11 @@ fn one(list: &str, asked: &Asked, answers: &PolicyServer, opens: bool) -> Vec<Fi
         let fix = format!("put {ASKS} before {permits}");
         findings.push(Finding::note("postfix", found, fix));
     }
-    findings.extend(silent(list, asked, answers));
+    if let Some(why) = silence(postconf, endpoint, PROBE, b"action=") {
+        let found = format!("{list}: {endpoint} does not answer: {why}");
+        let fix = "start it: systemctl enable --now carom-access.socket, or correct the name";
+        findings.push(Finding::wrong("postfix", found, fix));
+    }
     if findings.is_empty() {
         findings.push(Finding::good("postfix", format!("{list} asks {endpoint} about recipients")));
     }

@@ -14,7 +14,6 @@ mod list_value;
 mod lmtp_route;
 mod lookup_order;
 mod masquerading;
-mod named_services;
 mod own_clients;
 mod pipe_service;
 mod postconf;
@@ -23,7 +22,6 @@ mod powermta_findings;
 mod sent_return_paths;
 mod service_route;
 mod similar;
-mod socketmap_findings;
 mod strangers_mail;
 mod table_answers;
 mod wiring_findings;
@@ -35,12 +33,13 @@ pub(crate) use own_clients::own_mail_findings;
 pub(crate) use postfix_endpoint::PostfixEndpoint;
 pub(crate) use powermta_findings::{findings as powermta_findings, handed_domains};
 pub(crate) use service_route::Wired;
+use wiring_findings::is_wired;
 pub(crate) use wiring_findings::{findings, findings_if_used, hands_mail_to_carom};
-use wiring_findings::{is_wired, runs_carom};
 
 use crate::config::Config;
 use crate::error::{Error, Result};
 use list_value::{joined, without};
+use pipe_service::PipeService;
 use postconf::Edit;
 pub(crate) use postconf::Postconf;
 use service_route::{ServiceRoute, named_routes, routes};
@@ -127,10 +126,10 @@ pub(crate) fn disabling(postconf: &Postconf) -> Result<Rewiring> {
 
 /// Error: after `disable`, a table of main.cf still hands mail to carom.
 pub(crate) fn require_unwired(postconf: &Postconf) -> Result<()> {
-    let ours = postconf.services()?.iter().filter(|entry| runs_carom(entry));
-    let ours: Vec<&str> = ours.filter_map(|entry| entry.split(' ').next()).collect();
+    let ours = postconf.services()?.iter().filter_map(|entry| PipeService::read(entry)).map(|one| one.name);
+    let ours: Vec<String> = ours.collect();
     let tables = postconf.list("transport_maps");
-    let leads = |table: &&String| ours.iter().any(|name| named_services::names(table, name));
+    let leads = |table: &&String| ours.iter().any(|name| table.contains(&format!("={name}}}")));
     match tables.iter().find(leads) {
         None => Ok(()),
         Some(table) => Err(Error::new(format_args!(
@@ -263,10 +262,7 @@ fn edits(postconf: &Postconf, old: &WiringRecord, new: &WiringRecord) -> Result<
     }
     for service in old.services.iter().filter(|old| new.service(&old.name).is_none()) {
         let now = postconf.service(&service.name)?;
-        // Mail for a service that is gone waits.
-        let name = service.name.split('/').next().unwrap_or_default();
-        let is_wanted = service.before.is_none() && named_services::is_named(postconf, &edits, name);
-        if now != service.before && !is_wanted {
+        if now != service.before {
             edits.push(Edit::Service(service.name.clone(), service.before.clone()));
         }
     }

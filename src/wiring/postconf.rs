@@ -200,11 +200,6 @@ impl Postconf {
         self.tables.look_up(|arguments| self.run("postmap", arguments), table, key)
     }
 
-    /// A table that cannot answer, and is not asked.
-    pub(super) fn mute(&self, table: String) {
-        self.tables.mute(table);
-    }
-
     /// Whether a table that was asked could not answer.
     pub(super) fn is_mute(&self, table: &str) -> bool {
         self.tables.is_mute(table)

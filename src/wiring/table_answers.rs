@@ -1,7 +1,7 @@
 //! What tables of Postfix say: each is asked with postmap(1), and about a key once.
 //!
 //! Not here: which keys an address has (`lookup_order`). Invariant: a table that cannot answer is
-//! known as one, says nothing, and is asked no more.
+//! known as one, and says nothing.
 
 use crate::error::Result;
 use crate::files::command::Ran;
@@ -31,10 +31,6 @@ impl TableAnswers {
         if let Some(known) = self.said.borrow().get(&asked) {
             return known.clone();
         }
-        // A server that lets one question wait lets all wait.
-        if self.is_mute(table) {
-            return None;
-        }
         let ran = postmap(&["-q", key, table]).ok();
         if ran.as_ref().is_none_or(|ran| !ran.status.success() && ran.said().contains("fatal: ")) {
             self.mute.borrow_mut().insert(table.to_owned());
@@ -57,11 +53,6 @@ impl TableAnswers {
         let keys: Vec<String> = keys.collect();
         self.keys.borrow_mut().insert(table.to_owned(), keys.clone());
         keys
-    }
-
-    /// It is known that it cannot answer.
-    pub(super) fn mute(&self, table: String) {
-        self.mute.borrow_mut().insert(table);
     }
 
     /// Whether a table that was asked could not answer.

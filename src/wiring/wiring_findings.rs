@@ -9,9 +9,7 @@ use super::domain_findings::{RunningServices, domain_findings, transport};
 use super::pipe_service::PipeService;
 use super::postconf::Postconf;
 use super::service_route::{named_routes, routes};
-use super::{
-    asking_findings, before_transport, lmtp_route, sent_return_paths, socketmap_findings, strangers_mail,
-};
+use super::{asking_findings, before_transport, lmtp_route, sent_return_paths, strangers_mail};
 use crate::config::{Config, LogKind, MailLog, OwnMail};
 use crate::error::Result;
 use crate::finding::Finding;
@@ -19,10 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The same for a host that may have no Postfix, or one that is not there for carom.
 pub(crate) fn findings_if_used(config: &Config) -> Vec<Finding> {
-    match Postconf::is_installed() {
-        true => instances().iter().flat_map(|postconf| of_instance(postconf, config)).collect(),
-        false => Vec::new(),
+    if !Postconf::is_installed() || routes(config).is_ok_and(|routes| routes.is_empty()) {
+        return Vec::new();
     }
+    instances().iter().flat_map(|postconf| of_instance(postconf, config)).collect()
 }
 
 /// The instances of Postfix on this host that run carom; the first one if none does.
@@ -44,39 +42,25 @@ pub(crate) fn hands_mail_to_carom() -> bool {
 }
 
 fn of_instance(postconf: &Postconf, config: &Config) -> Vec<Finding> {
-    // First: what does not answer is asked for nothing else.
-    let of_socketmaps = socketmap_findings::findings(postconf, config);
-    let gets_no_mail = routes(config).is_ok_and(|routes| routes.is_empty());
-    let mut findings = match gets_no_mail {
-        true => Vec::new(),
-        false => {
-            mail_findings(postconf, config).unwrap_or_else(|error| vec![Finding::error("postfix", &error)])
-        }
-    };
+    let mut findings =
+        mail_findings(postconf, config).unwrap_or_else(|error| vec![Finding::error("postfix", &error)]);
     if !is_wired(postconf).unwrap_or(false) {
         findings.iter_mut().for_each(|finding| finding.note = true);
     }
     findings.extend(asking_findings::findings(postconf, config).into_iter().flatten());
-    findings.extend(of_socketmaps);
     findings
 }
 
 /// Whether a service runs carom.
 pub(super) fn is_wired(postconf: &Postconf) -> Result<bool> {
-    Ok(postconf.services()?.iter().any(|entry| runs_carom(entry)))
-}
-
-/// Whether this service of master.cf hands mail to carom.
-pub(super) fn runs_carom(entry: &str) -> bool {
-    PipeService::read(entry).is_some() || lmtp_route::is_service(entry)
+    let is_ours = |entry: &String| PipeService::read(entry).is_some() || lmtp_route::is_service(entry);
+    Ok(postconf.services()?.iter().any(is_ours))
 }
 
 /// What was found; the first finding for each domain says whether its mail arrives.
 pub(crate) fn findings(postconf: &Postconf, config: &Config) -> Result<Vec<Finding>> {
-    let of_socketmaps = socketmap_findings::findings(postconf, config);
     let mut findings = mail_findings(postconf, config)?;
     findings.extend(asking_findings::findings(postconf, config)?);
-    findings.extend(of_socketmaps);
     Ok(findings)
 }
 

@@ -4,7 +4,7 @@
 //! Not here: the edits. Invariant: a value that somebody has edited since is never overwritten with
 //! an older one; only our own elements are taken out.
 
-use super::list_value::without_ours;
+use super::list_value::{without, without_ours};
 use super::postconf::Postconf;
 use super::postfix_endpoint::PostfixEndpoint;
 use super::written_value::lines_of;
@@ -64,6 +64,10 @@ impl ChangedParameter {
             return self.before.clone();
         }
         let rest = without_ours(&now, &self.added);
+        if rest == without(&now, &[]) {
+            return Some(now);
+        }
+        let rest = rest.join(", ");
         (!rest.is_empty() || self.before.is_some()).then_some(rest)
     }
 }
