@@ -53,7 +53,7 @@ fn an_address_is_released_and_suppressed_again() {
     let record = server.get_as("staff-token", "/api/v1/audit").value();
     let actions: Vec<&str> =
         record["actions"].as_array().unwrap().iter().map(|one| one["action"].as_str().unwrap()).collect();
-    assert_eq!(actions, ["suppress", "release"]);
+    assert_eq!(actions, ["suppress", "release", "suppress"], "the first one is of the command");
 }
 
 #[test]
