@@ -137,7 +137,7 @@ fn hosts_that_reach_a_threshold_before_they_exchange_tell_it_under_one_id() {
         assert_eq!(redis.number(&format!("consume-mail:0:int_{name}")), sum, "{name}");
         assert_eq!(hosts.iter().map(|host| host.counter(name)).sum::<u64>(), sum, "{name}");
     }
-    // What comes of it later is told anew.
+    // What comes of it later has its own notification.
     run(one, &["suppress", "undo", "--since", "1h"]);
     agree(&hosts);
     (0..3).for_each(|_| soft(one, GONE));

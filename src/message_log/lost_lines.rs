@@ -3,7 +3,7 @@
 //!
 //! What the store has on record since the last tick is compared with the log, and only if a process
 //! was killed. Not here: decisions about failures in the mail log, whose lines the store notes
-//! (`log_failures::noted_lines`), and steps that a killed tick has put off: `carom log` has their
+//! (`log_failures::noted_lines`), and steps that a killed tick has delayed: `carom log` has their
 //! state from the store. Invariant: a line that is there is not written again.
 
 use super::MessageLog;
